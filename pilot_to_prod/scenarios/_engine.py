@@ -451,7 +451,7 @@ class _Stage:
         kind, series, words = self.scenario.kind, frame[column], None
         place = Place(column, role, self.learnt.get(column), frame, keys)
         if kind.unit == "word":
-            words = split_words(_texts(series, column))
+            words = split_words(_texts(series, column, role))
             rows, units, total = words.row, words.unit, len(words)
             allowed = self._eligible_words(words, place)
         else:
@@ -561,8 +561,9 @@ class _Stage:
         if len(new) != len(old):
             raise ValueError(f"scenario {kind.name!r} returned {len(new)} words for {len(old)}; a change must return one each.")
         texts: list[Any] = words.replace(where, new)
-        for i in np.flatnonzero(series.isna().to_numpy()):
-            texts[i] = None
+        for i, v in enumerate(series.astype(object)):
+            if not isinstance(v, str):
+                texts[i] = v
         rows = words.row[where]
         entries = ColumnLedger(
             column,
@@ -578,14 +579,14 @@ class _Stage:
         return pd.Series(texts, index=series.index, name=series.name, dtype=dtype), entries
 
 
-def _texts(series: pd.Series, column: str) -> list[str]:
-    "The cells as strings, missing ones as ''. Raises ValueError where a cell is not text."
+def _texts(series: pd.Series, column: str, role: str) -> list[str]:
+    "The cells as strings; missing ones, and values of a category that are not text, as ''. Raises ValueError in a text column."
     values = series.fillna("").tolist() if isinstance(series.dtype, pd.StringDtype) else series.astype(object).tolist()
     out: list[str] = []
     for i, v in enumerate(values):
         if isinstance(v, str):
             out.append(v)
-        elif v is None or v is pd.NA or v != v:
+        elif role != "text" or v is None or v is pd.NA or v != v:
             out.append("")
         else:
             raise ValueError(
