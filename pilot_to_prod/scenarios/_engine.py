@@ -429,7 +429,7 @@ class _Stage:
             columns = {c: roles[c] if roles.get(c) in kind.roles else kind.roles[0] for c in scenario.columns}
         stage = cls(scenario, number, columns, {}, name_hash("stage", number, scenario.stream), params)
         if kind.learn is not None:
-            keys = row_keys(reference, spec.data.id if spec else None)
+            keys = np.arange(len(reference)).astype(str).astype(object)
             for c, role in columns.items():
                 stage.learnt[c] = kind.learn(reference[c], Place(c, role, None, reference, keys, spec), **params)
         return stage
