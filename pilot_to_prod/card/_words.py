@@ -1,0 +1,139 @@
+"""The card's sentences, and what makes foreign text safe to show."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from pilot_to_prod.gates import Judged, Verdict
+from pilot_to_prod.spec import Spec
+
+_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+
+
+class _Section(Protocol):
+    name: str
+    verdict: Verdict
+    reason: str
+    facts: Any
+
+
+def safe(text: str, limit: int = 400) -> str:
+    "Text from data for a page or a terminal: control and bidi characters made visible, cut to a length that is said."
+    cut = text[:limit]
+    out = []
+    for c in cut:
+        if c in "\n\t\r":
+            out.append(" ")
+        elif c in _BIDI or unicodedata.category(c) in ("Cc", "Cs"):
+            out.append(f"⟨U+{ord(c):04X}⟩")
+        else:
+            out.append(c)
+    return "".join(out) + (f" … ({len(text):,} characters)" if len(text) > limit else "")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    "A number for people: 0.84, 12.5, –."
+    if value is None:
+        return "–"
+    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+@cache
+def language_name(code: str) -> str:
+    "German for de, by CLDR; the code itself where CLDR has none."
+    from babel import Locale
+
+    return Locale("en").languages.get(code, code)
+
+
+def scenario_words(label: str) -> str:
+    "A scenario's label for people: `parallel_text(language='de')` is German text."
+    found = re.search(r"language='([\w-]+)'", label)
+    kind = label.split("(")[0].replace("_", " ")
+    if found:
+        name = language_name(found.group(1))
+        return {"parallel text": f"{name} text", "code switch": f"{name} mixed in", "translated": f"translated to {name}"}.get(kind, f"{kind}, {name}")
+    return {"mcar": "missing at random", "mar": "missing by other fields", "mnar": "missing by own value"}.get(kind, kind) + (
+        label[label.index("(") :] if "(" in label else ""
+    )
+
+
+def _cells(gate: Judged, wanted: Verdict) -> str:
+    found = [c for c in gate.cells if c.verdict is wanted]
+    found = sorted(found, key=lambda c: c.value if gate.promise.up else -c.value)
+    shown = [
+        f"{scenario_words(c.scenario)}{f' at {c.severity:g}' if 0 < c.severity < 1 else ''} {number(c.value)}" if c.scenario != "clean" else number(c.value)
+        for c in found[:4]
+    ]
+    return ", ".join(shown) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+
+
+_ABSENT = {
+    "performance": "Nothing is promised about its performance",
+    "fairness": "Nobody has said which groups must be treated alike",
+    "oversight": "Nothing is promised about handing over to people",
+    "drift and retraining": "Nobody has said when it is retrained",
+    "accountability": "Nobody answers for it",
+    "dependencies": "Nobody has said what it depends on",
+    "governance": "Compliance has nothing to sign",
+    "outcomes": "Nobody has said what the business gains",
+}
+_KEY = {
+    "fairness": "protected",
+    "oversight": "behaviour",
+    "drift and retraining": "retraining",
+    "accountability": "owner",
+    "dependencies": "dependencies",
+    "governance": "governance",
+    "outcomes": "outcomes",
+    "performance": "gates",
+    "robustness": "gates",
+    "languages and markets": "gates",
+    "faults and latency": "gates",
+}
+
+
+def reason_title(section: _Section, gates: Sequence[Judged]) -> str:
+    "What is wrong with a section, in words."
+    if not gates:
+        return _ABSENT.get(section.name, f"Nothing is promised about {section.name}") if section.verdict is Verdict.ABSENT else f"{section.name.capitalize()}: {section.reason}"
+    says = gates[0].promise.name if gates[0].promise.says != gates[0].promise.name else gates[0].promise.says
+    says = says[:1].upper() + says[1:]
+    return f"{'Broken' if section.verdict is Verdict.FAILS else 'Not shown yet'}: {says.rstrip('.')}"
+
+
+def phrase(section: _Section, gates: Sequence[Judged]) -> str:
+    "The numbers behind it."
+    if not gates:
+        gone = [f.name for f in section.facts if f.verdict is Verdict.ABSENT]
+        if section.verdict is Verdict.ABSENT or not gone:
+            return f"The section on {section.name} is {'empty' if section.verdict is Verdict.ABSENT else 'without a promise'}."
+        return f"Missing: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}."
+    gate = gates[0]
+    more = f" {len(gates) - 1} more in this section." if len(gates) > 1 else ""
+    return f"{_cells(gate, section.verdict)}; the promise says {gate.promise.threshold}.{more}"
+
+
+def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
+    "What to do about it."
+    if not gates:
+        return f"Fill {_KEY[section.name]}: in pilot.yaml, then run again."
+    gate, worst = gates[0], gates[0].worst
+    if section.verdict is Verdict.UNDECIDED:
+        if worst is not None and worst.needed:
+            return f"Label rows: about {worst.needed:,} would decide this one."
+        return f"This cannot be judged yet: {worst.reason if worst else gate.reason}."
+    kind = (gate.promise.part.scenario or {}).get("name", "")
+    if kind in ("parallel_text", "translated", "code_switch") or gate.promise.part.family == "multilingual":
+        return "Limit the launch to the languages it was trained on, or train on texts in the others and replay again."
+    if gate.promise.metric == "abstained":
+        return "Give it a way to say “I am not sure”: answer only above a confidence, and hand the rest to people."
+    if gate.promise.metric == "answered":
+        return "See the faults below: make the model take empty and odd values, or put a check before it."
+    if gate.promise.metric == "latency_p95":
+        return "Profile a single call, or agree on another deadline."
+    if kind or gate.promise.part.family:
+        return "Look at the cases below; train on corrupted copies of the reference rows, then replay again."
+    return "Look at the rows it gets wrong before anything else: a better model, more labels, or a smaller promise."
