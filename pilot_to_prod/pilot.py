@@ -109,7 +109,8 @@ def data_problems(
     where, out = ("data", which), []
     def say(what: str) -> None: out.append(Problem(where, what))
     if not len(frame): say("has no rows."); return out
-    for name in [*spec.data.columns, spec.data.label, *filter(None, (spec.data.id, spec.data.cluster, spec.data.time))]:
+    wanted = spec.inputs if which == "reference" else [*spec.data.columns, *filter(None, (spec.data.id, spec.data.cluster, spec.data.time))]
+    for name in dict.fromkeys([*wanted, spec.data.label]):
         if name not in frame: say(f"no column {name!r}. {near(name, map(str, frame.columns))}")
     for name in spec.inputs:
         if name in frame and spec.roles[name] == "text": out += _text_problems(frame[name], name, where)

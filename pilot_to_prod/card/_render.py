@@ -76,8 +76,8 @@ def _gate_view(gate: dict[str, Any]) -> dict[str, Any]:
     worst = gate["worst"]
     out = gate | {"css": CSS[gate["verdict"]], "sign": SIGN[gate["verdict"]], "whisker": None, "where": "", "cells_said": len(gate["cells"])}
     if worst is not None and worst["value"] is not None:
-        clean = worst["scenario"] == "clean"
-        out["where"] = "" if clean else f"{scenario_words(worst['scenario'])}{f' at {worst['severity']:g}' if worst['severity'] < 1 else ''}"
+        at = f" at {worst['severity']:g}" if worst["severity"] < 1 else ""
+        out["where"] = "" if worst["scenario"] == "clean" else scenario_words(worst["scenario"]) + at
         out["whisker"] = _whisker(worst, gate["limit"], out["css"])
     return out
 
@@ -163,7 +163,8 @@ def junit(document: dict[str, Any]) -> str:
     "JUnit XML: a suite a section, a case a promise or fact; undecided and absent are errors, broken ones failures."
     from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-    v, out = _view(document), JUnitXml(f"scorecard {v['pilot']['name']}")
+    v = _view(document)
+    out = JUnitXml(f"scorecard {v['pilot']['name']}")
     for s in v["sections"]:
         suite = TestSuite(s["name"])
         for item in [*s["gates"], *s["facts"]]:
@@ -180,4 +181,5 @@ def junit(document: dict[str, Any]) -> str:
                 case.result = [Error(s["reason"], s["verdict"])]
             suite.add_testcase(case)
         out.add_testsuite(suite)
-    return out.tostring().decode() if isinstance(out.tostring(), bytes) else str(out.tostring())
+    made = out.tostring()
+    return made.decode() if isinstance(made, bytes) else str(made)

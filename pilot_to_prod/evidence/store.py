@@ -224,7 +224,9 @@ def evidence_groups(evidence: Answers) -> dict[tuple[str, float], list[int]]:
     for i, c in enumerate(evidence.cells): out.setdefault((c.scenario, c.severity), []).append(i)
     return out
 
-# %% ../../nbs/api/08_evidence.ipynb #980c5665
+# %% ../../nbs/api/08_evidence.ipynb #2aa5bd3c
+_BESIDE = ("examples", "faults")
+
 def save(
     evidence: Answers,
     path: str | Path | None, # ends in .parquet; None: nothing is written
@@ -240,10 +242,10 @@ def save(
     columns |= {f"slice:{n}": m for n, m in evidence.slices.items()}
     for i, (a, s, t) in enumerate(zip(evidence.answers, evidence.scores, evidence.touched, strict=True)):
         columns |= {f"answer:{i}": a, f"score:{i}": s, f"touched:{i}": t}
-    extra = {"latency": None if evidence.latency is None else evidence.latency.round(6).tolist(), "faults": json.loads(evidence.faults.to_json(orient="records")), "hash": evidence.hash}
+    extra = {"latency": None if evidence.latency is None else evidence.latency.round(6).tolist(), "hash": evidence.hash}
     table = pa.table(columns).replace_schema_metadata({"evidence": json.dumps(evidence._meta(), sort_keys=True), "beside": json.dumps(extra)})
     pq.write_table(table, path, compression="zstd")
-    pq.write_table(pa.Table.from_pandas(evidence.examples.astype("str"), preserve_index=False), path.with_suffix(".examples.parquet"), compression="zstd")
+    for name in _BESIDE: pq.write_table(pa.Table.from_pandas(getattr(evidence, name).astype("str"), preserve_index=False), path.with_suffix(f".{name}.parquet"), compression="zstd")
     return path
 
 # %% ../../nbs/api/08_evidence.ipynb #76c26163
@@ -253,7 +255,7 @@ def load(
     "Read evidence back; a folder is joined. Raises FileNotFoundError and ValueError."
     path = Path(source)
     if path.is_dir():
-        files = sorted(p for p in path.glob("*.parquet") if not p.name.endswith(".examples.parquet"))
+        files = sorted(p for p in path.glob("*.parquet") if p.suffixes[-2:-1] not in ([f".{n}"] for n in _BESIDE))
         if not files: raise FileNotFoundError(f"{path}: no evidence here. Run the stress notebooks first: p2p run PILOT.")
         return join([load(f) for f in files])
     import pyarrow.parquet as pq
@@ -263,12 +265,13 @@ def load(
     if b"evidence" not in head: raise ValueError(f"{path}: a Parquet file, but not evidence.")
     meta, extra = json.loads(head[b"evidence"]), json.loads(head[b"beside"])
     get = {name: table[name].to_numpy() for name in table.column_names}
-    n, side = len(meta["cells"]), path.with_suffix(".examples.parquet")
+    n = len(meta["cells"])
+    examples, faults = (pd.read_parquet(p) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame() for name in _BESIDE)
     made = Evidence(
         meta["pilot"], get["key"].astype(object), get["truth"], get["clean"], get["clean_score"], tuple(Cell(**c) for c in meta["cells"]),
         tuple(get[f"answer:{i}"] for i in range(n)), tuple(get[f"score:{i}"] for i in range(n)), tuple(get[f"touched:{i}"] for i in range(n)),
-        {name: get[f"slice:{name}"] for name in meta["slices"]}, get.get("cluster"), pd.read_parquet(side) if side.is_file() else pd.DataFrame(),
-        pd.DataFrame(extra["faults"]), None if extra["latency"] is None else np.array(extra["latency"]), tuple(meta["notes"]))
+        {name: get[f"slice:{name}"] for name in meta["slices"]}, get.get("cluster"), examples, faults,
+        None if extra["latency"] is None else np.array(extra["latency"]), tuple(meta["notes"]))
     if made.hash != extra["hash"]: raise ValueError(f"{path}: its content does not have the hash it carries: it was changed after the replay.")
     return made
 
