@@ -68,8 +68,7 @@ class Promise:
 
     @property
     def threshold(self) -> str:
-        if isinstance(self.part, Gate): return threshold(self.part)
-        return f"{self.part.expect} in ≥ {self.part.share:.0%}" if isinstance(self.part, Behaviour) else ""
+        return threshold(self.part) if isinstance(self.part, Gate | Behaviour) else ""
 
 # %% ../nbs/api/10_gates.ipynb #426882b0
 def promises(
@@ -179,6 +178,7 @@ def judge(
     for promise in promises(spec):
         if promise.part.slice and promise.part.slice not in evidence.slices: opened.append((promise, [])); continue
         cells = matching(evidence, promise.part)
+        if promise.part.family: cells = [(c, at) for c, at in cells if c is None or c.exercised] or cells # what cannot happen to these rows breaks no family's promise
         opened.append((promise, [_opened(evidence, promise, c, at, weights, alpha) for c, at in cells]))
     judged = [o for _, os in opened for o in os if not o.short]
     _reject(judged, alpha)

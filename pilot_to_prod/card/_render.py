@@ -43,11 +43,9 @@ def _curve_view(curve: dict[str, Any]) -> dict[str, Any]:
 
     line = " ".join(f"{x(p['severity']):.1f},{y(p['value']):.1f}" for p in points)
     band = [f"{x(p['severity']):.1f},{y(p['high']):.1f}" for p in points] + [f"{x(p['severity']):.1f},{y(p['low']):.1f}" for p in reversed(points)]
-    ticks = [(f"{y(t * scale):.1f}", number(t * scale, 1)) for t in (0, 0.25, 0.5, 0.75, 1.0)]
+    ticks = [(f"{y(t * scale):.1f}", number(t * scale, 1)) for t in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
     last = points[-1]
     said = f"{number(points[0]['value'])} when clean, {number(last['value'])} at {last['severity']:g}"
-    if curve["verdict"] == "not exercised":
-        said = "under 5% of the data could be hit: this says nothing about the pilot"
     return curve | {
         "title": scenario_words(curve["scenario"]).capitalize(),
         "line": line,
@@ -94,9 +92,9 @@ def _languages(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _heat(content: dict[str, Any]) -> dict[str, Any]:
     "Share of the clean value kept, scenario x severity."
-    curves = [c for c in content["curves"] if c["points"][0]["value"]]
+    curves = [c for c in content["curves"] if c["points"][0]["value"] and c["exercised"]]
     levels = sorted({p["severity"] for c in curves for p in c["points"] if p["severity"] > 0})
-    rows = []
+    rows: list[dict[str, Any]] = []
     for c in curves:
         at = {p["severity"]: p for p in c["points"]}
         kept = [None if s not in at else at[s]["value"] / c["points"][0]["value"] for s in levels]
@@ -108,7 +106,8 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     content, timing = document["content"], document["timing"]
     sign, word, is_ = VERDICT[timing["verdict"]]
     gates = [_gate_view(g) for g in [*content["gates"], *timing["gates"]]]
-    curves = [_curve_view(c) for c in content["curves"] if len(c["points"]) > 2]
+    curves = [_curve_view(c) for c in content["curves"] if len(c["points"]) > 2 and c["exercised"]]
+    idle = sorted({scenario_words(c["scenario"]) for c in content["curves"] if not c["exercised"]})
     rank = {"fails": 0, "undecided": 1, "no promise": 2, "passes": 3, "not exercised": 4}
     families: dict[str, list[Any]] = {}
     for c in sorted(curves, key=lambda c: (rank[c["verdict"]], c["title"])):
@@ -117,9 +116,9 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     sections = [s | {"css": CSS[s["verdict"]], "sign": SIGN[s["verdict"]], "id": "s-" + s["name"].replace(" ", "-"), "facts": [f for f in content["facts"] if f["section"] == s["name"]], "gates": [g for g in gates if g["section"] == s["name"]]} for s in timing["sections"]]
     return {
         "d": document, "content": content, "timing": timing, "pilot": content["pilot"], "sign": sign, "word": word, "is_ready": is_, "css": CSS[timing["verdict"]],
-        "sections": sections, "families": families, "gates": gates, "examples": examples, "languages": _languages(content), "heat": _heat(content),
+        "sections": sections, "families": families, "gates": gates, "examples": examples, "languages": _languages(content), "idle": idle, "heat": _heat(content),
         "reasons": timing["reasons"][:3], "further": timing["reasons"][3:], "number": number, "SIGN": SIGN, "CSS": CSS, "safe": safe,
-        "metric_name": {"macro_f1": "macro-F1", "mae": "mean absolute error"},
+        "metric_name": {"accuracy": "Accuracy", "macro_f1": "Macro-F1", "mae": "Mean absolute error", "recall": "Recall", "mean cost": "Mean cost"},
     }  # fmt: skip
 
 

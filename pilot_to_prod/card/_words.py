@@ -95,12 +95,27 @@ _KEY = {
 }
 
 
+def _languages(gates: Sequence[Judged], wanted: Verdict) -> list[str]:
+    "Languages whose whole texts were answered with that verdict, worst first."
+    cells = [c for g in gates for c in g.cells if c.verdict is wanted and c.scenario.startswith(("parallel_text", "translated"))]
+    found = (re.search(r"language='([\w-]+)'", c.scenario) for c in sorted(cells, key=lambda c: c.value))
+    return list(dict.fromkeys(language_name(m.group(1)) for m in found if m))
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} or {len(names) - most} other languages"
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def reason_title(section: _Section, gates: Sequence[Judged]) -> str:
     "What is wrong with a section, in words."
     if not gates:
         return _ABSENT.get(section.name, f"Nothing is promised about {section.name}") if section.verdict is Verdict.ABSENT else f"{section.name.capitalize()}: {section.reason}"
-    says = gates[0].promise.name if gates[0].promise.says != gates[0].promise.name else gates[0].promise.says
-    says = says[:1].upper() + says[1:]
+    spoken = _languages(gates, Verdict.FAILS)
+    if section.verdict is Verdict.FAILS and spoken:
+        return f"Customers who write {_listed(spoken)} get wrong answers"
+    says = gates[0].promise.name[:1].upper() + gates[0].promise.name[1:]
     return f"{'Broken' if section.verdict is Verdict.FAILS else 'Not shown yet'}: {says.rstrip('.')}"
 
 
@@ -111,7 +126,7 @@ def phrase(section: _Section, gates: Sequence[Judged]) -> str:
         if section.verdict is Verdict.ABSENT or not gone:
             return f"The section on {section.name} is {'empty' if section.verdict is Verdict.ABSENT else 'without a promise'}."
         return f"Missing: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}."
-    gate = gates[0]
+    gate = max(gates, key=lambda g: len(_languages([g], section.verdict)))
     more = f" {len(gates) - 1} more in this section." if len(gates) > 1 else ""
     return f"{_cells(gate, section.verdict)}; the promise says {gate.promise.threshold}.{more}"
 

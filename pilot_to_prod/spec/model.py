@@ -281,7 +281,7 @@ class Spec(Part):
     def promises(self) -> pd.DataFrame:
         "Every gate and sentence, one row each: promise, about, threshold."
         rows = [(g.name, about(g), threshold(g)) for g in self.gates]
-        rows += [(b.says, about(b), f"{b.expect} in ≥ {b.share:.0%}") for b in self.behaviour]
+        rows += [(b.says, about(b), threshold(b)) for b in self.behaviour]
         return pd.DataFrame(rows, columns=["promise", "about", "threshold"])
 
     def _repr_html_(self) -> str:
@@ -303,11 +303,14 @@ def about(
     upto = f" up to severity {part.up_to:g}" if part.up_to is not None else ""
     return what + upto + (f", {part.slice}" if part.slice else "")
 
-# %% ../../nbs/api/01_spec.ipynb #c0ee1e9c
+# %% ../../nbs/api/01_spec.ipynb #755e5a59
 def threshold(
-    gate: Gate,
+    gate: Gate | Behaviour,
 ) -> str:
     "Its metric and limit, in words."
+    if isinstance(gate, Behaviour):
+        said = {"keep": "the same answer", "change": "another answer", "abstain": "handed to a person", "reject": "stopped"}[gate.expect]
+        return f"{said} in ≥ {gate.share:.0%}"
     name = {"macro_f1": "macro-F1", "mae": "mean absolute error", "latency_p95": "95% of calls (ms)"}.get(gate.metric, gate.metric)
     name += f" of {gate.label}" if gate.label else ""
     name = {"value": name, "drop": f"drop of {name}", "retention": f"share of {name} kept"}[gate.of]
