@@ -111,14 +111,14 @@ class Found:
     changed: int = 0
     why: str = ""             # why it may not be judged, if it may not
 
-# %% ../../nbs/api/08_evidence.ipynb #89c282a7
-def _indicator(evidence: Answers, metric: str, answers: np.ndarray, clean: np.ndarray) -> np.ndarray:
+# %% ../../nbs/api/08_evidence.ipynb #e4b19b7d
+def _indicator(task: str, metric: str, answers: np.ndarray, clean: np.ndarray, truth: np.ndarray) -> np.ndarray:
     "0/1 a row and seed, from answers of shape (n, seeds)."
-    if metric in ("accuracy", "recall"): return (answers == evidence.truth[:, None]).astype(float)
-    if metric == "unchanged": return (answers == clean[:, None]).astype(float)
-    none = np.isnan(answers) if evidence.task == "regression" else None
-    if metric == "abstained": return (answers == ABSTAINED).astype(float) if none is None else np.zeros(answers.shape)
-    return (answers != FAULT).astype(float) if none is None else (~none).astype(float)
+    if metric in ("accuracy", "recall"): hit = answers == truth[:, None]
+    elif metric == "unchanged": hit = (answers == clean[:, None]) | ((answers != answers) & (clean != clean)[:, None])
+    elif metric == "abstained": hit = (answers == ABSTAINED) & (task != "regression")
+    else: hit = ~np.isnan(answers) if task == "regression" else answers != FAULT
+    return hit.astype(float)
 
 # %% ../../nbs/api/08_evidence.ipynb #a172d5ec
 def estimate(
@@ -147,15 +147,12 @@ def estimate(
     why = f"{units} clusters; 40 are needed" if clusters is not None and units < 40 else ""
     if metric == "macro_f1": return Found(_f1(evidence, keep, clean, answers, of, clusters, weights), n, changed, why)
     if metric == "mae": return Found(_mae(evidence.truth[keep], clean, answers, of, clusters), n, changed, why)
-    base = _indicator(evidence, metric, clean[:, None], clean)[:, 0] if of != "value" else None
     truth = evidence.truth[keep]
+    base = _indicator(evidence.task, metric, clean[:, None], clean, truth)[:, 0] if of != "value" else None
     chance = np.bincount(truth).max() / n if metric == "accuracy" and of == "retention" else 0.0
-    return Found(binary_estimate(base, _indicator_rows(evidence, metric, answers, clean, truth), of, clusters, changed if cells else None, float(chance)), n, changed, why)
+    return Found(binary_estimate(base, _indicator(evidence.task, metric, answers, clean, truth), of, clusters, changed if cells else None, float(chance)), n, changed, why)
 
-# %% ../../nbs/api/08_evidence.ipynb #1cfa6429
-def _indicator_rows(evidence: Answers, metric: str, answers: np.ndarray, clean: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return (answers == truth[:, None]).astype(float) if metric in ("accuracy", "recall") else _indicator(evidence, metric, answers, clean)
-
+# %% ../../nbs/api/08_evidence.ipynb #e1064f91
 def _latency(evidence: Answers) -> Found:
     if evidence.latency is None: return Found(None, 0, 0, "no calls were timed")
     return Found(Latency(evidence.latency), evidence.latency.size, 0, "")
@@ -322,7 +319,7 @@ def plot(
     import matplotlib.pyplot as plt
     table = to_frame(evidence, [metric] if metric else None, ["all"], pool_seeds=True)
     clean, stressed = table[table["scenario"] == "clean"], table[table["scenario"] != "clean"]
-    counts = stressed.groupby("scenario")["severity"].nunique()
+    counts = stressed.groupby("scenario")["severity"].nunique() if len(stressed) else pd.Series(dtype=int)
     curves, points = list(counts.index[counts > 1]), list(counts.index[counts == 1])
     panels = len(curves) + bool(points)
     wide = min(3, max(panels, 1))
@@ -330,6 +327,7 @@ def plot(
     for ax in axes.flat[max(panels, 1):]: ax.set_visible(False)
     name = {"macro_f1": "macro-F1", "mae": "mean absolute error"}.get(str(table["metric"].iloc[0]), str(table["metric"].iloc[0]))
     for ax, scenario in zip(axes.flat, curves, strict=False): _curve(ax, pd.concat([clean, stressed[stressed["scenario"] == scenario]]), scenario, at_least)
+    if not panels: _points(axes.flat[0], stressed, clean, at_least)
     if points: _points(axes.flat[len(curves)], stressed[stressed["scenario"].isin(points)], clean, at_least)
     for row in axes: row[0].set_ylabel(name)
     if evidence.task != "regression": axes[0, 0].set_ylim(0, 1.02)
@@ -352,6 +350,7 @@ def _points(ax: Any, t: pd.DataFrame, clean: pd.DataFrame, at_least: float | Non
     ax.errorbar(range(len(t)), t["value"], yerr=[t["value"] - t["low"], t["high"] - t["value"]], fmt="o", ms=5, color=_LINE, ecolor=_LINE, elinewidth=1.4)
     ax.set_xticks(range(len(t)), names, rotation=45 if max(map(len, names)) > 6 else 0, ha="right" if max(map(len, names)) > 6 else "center")
     kinds = {s.split("(")[0] for s in t["scenario"].iloc[1:]}
+    if not kinds: return _dress(ax, "clean: nothing was replayed", at_least)
     _dress(ax, ", ".join(sorted(k.replace("_", " ") for k in kinds)) + f" at {t['severity'].iloc[-1]:g}", at_least)
 
 def _dress(ax: Any, title: str, at_least: float | None) -> None:

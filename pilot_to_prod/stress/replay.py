@@ -59,24 +59,37 @@ class Asker:
         frame: pd.DataFrame,
     ) -> Reply: # raises ReplayError when a call does not come back in time
         "Answers to all rows."
-        codes = np.full(len(frame), np.nan if self.pilot.spec.task == "regression" else FAULT, float if self.pilot.spec.task == "regression" else np.int16)
+        regression = self.pilot.spec.task == "regression"
+        codes = np.full(len(frame), np.nan) if regression else np.full(len(frame), FAULT, np.int16)
         out = Reply(codes, np.full(len(frame), -1, np.int32))
-        for start in range(0, len(frame), BLOCK): self._ask(frame, start, min(start + BLOCK, len(frame)), out)
+        for start in range(0, len(frame), BLOCK): self._ask(frame, np.arange(start, min(start + BLOCK, len(frame))), out, first=True)
+        out.faults.sort()
         return out
 
-    def _ask(self, frame: pd.DataFrame, start: int, end: int, out: Reply) -> None:
-        try: out.codes[start:end], out.scores[start:end] = self.caller(_coded, self.pilot, frame.iloc[start:end])
+    def _ask(self, frame: pd.DataFrame, rows: np.ndarray, out: Reply, first: bool = False, dense: bool = False) -> None:
+        "Ask some rows together. If that raises: halve them, those that look alike side by side; after a half in which most rows raise, the other goes one by one."
+        part = frame if len(rows) == len(frame) else frame.iloc[rows]
+        try: out.codes[rows], out.scores[rows] = self.caller(_coded, self.pilot, part)
         except DeadlineError as e:
-            raise ReplayError(f"pilot {self.pilot.spec.name!r} gave {e} for {end - start} rows. Find out what it waits for, or allow more: model.deadline in pilot.yaml, "
+            raise ReplayError(f"pilot {self.pilot.spec.name!r} gave {e} for {len(rows)} rows. Find out what it waits for, or allow more: model.deadline in pilot.yaml, "
                               "or [deadlines] call in settings.ini.") from None
         except Exception as e: # noqa: BLE001 - whatever a pilot raises is a finding about it
-            if end - start == 1: out.faults.append((start, type(e).__name__, str(e)[:300]))
-            else:
-                middle = (start + end) // 2
-                self._ask(frame, start, middle, out)
-                self._ask(frame, middle, end, out)
+            if len(rows) == 1: out.faults.append((int(rows[0]), type(e).__name__, str(e)[:300])); return
+            if first: rows = rows[np.argsort(_looks(part), kind="stable")]
+            if dense: parts = [rows[i : i + 1] for i in range(len(rows))]
+            else: parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+            for i, some in enumerate(parts):
+                before = len(out.faults)
+                self._ask(frame, some, out, dense=dense)
+                if i == 0 and not dense: dense = len(out.faults) - before > len(some) / 2
 
-# %% ../../nbs/api/09_stress.ipynb #43ff2fd9
+# %% ../../nbs/api/09_stress.ipynb #b294f022
+def _looks(frame: pd.DataFrame) -> np.ndarray:
+    "What rows have in common that makes models raise: which cells are empty, and which are of another type."
+    kinds = [frame[c].isna().to_numpy().astype(np.uint64) if frame[c].dtype != object else frame[c].map(lambda v: 0 if v is None or v != v else 1 + isinstance(v, str)).to_numpy(np.uint64) for c in frame]
+    return sum((k * np.uint64(3) ** np.uint64(i % 40) for i, k in enumerate(kinds)), np.zeros(len(frame), np.uint64))
+
+# %% ../../nbs/api/09_stress.ipynb #0ff38a4e
 def _depends_on_company(ask: Asker, frame: pd.DataFrame, clean: Reply) -> bool:
     "Whether rows are answered differently beside other rows, or when asked twice."
     part = slice(0, min(len(frame), BLOCK), 2)
@@ -84,7 +97,7 @@ def _depends_on_company(ask: Asker, frame: pd.DataFrame, clean: Reply) -> bool:
     if np.issubdtype(clean.codes.dtype, np.floating): return not np.allclose(again.codes, clean.codes[part], rtol=1e-9, atol=1e-12, equal_nan=True)
     return not (np.array_equal(again.codes, clean.codes[part]) and np.abs(again.scores - clean.scores[part]).max(initial=0) <= 1)
 
-# %% ../../nbs/api/09_stress.ipynb #db0a6a7a
+# %% ../../nbs/api/09_stress.ipynb #dd5fc13a
 def slice_masks(
     frame: pd.DataFrame,
     wanted: Sequence[Slice],
@@ -107,7 +120,7 @@ def slice_masks(
     if empty: raise ReplayError(f"slice {empty[0]!r} has no rows in the replay set.")
     return {n: np.asarray(m, bool) for n, m in out.items()}
 
-# %% ../../nbs/api/09_stress.ipynb #18de8abe
+# %% ../../nbs/api/09_stress.ipynb #dc675377
 def replay(
     pilot: Pilot,
     suite: Suite,                              # from `suite("standard", pilot.spec)`
@@ -139,13 +152,13 @@ def replay(
     if sink.count: notes.append(f"the pilot printed {sink.count:,} characters while it was asked; it began: {sink.head.strip()[:80]!r}")
     return _gathered(job, cells, notes)
 
-# %% ../../nbs/api/09_stress.ipynb #3598f96b
+# %% ../../nbs/api/09_stress.ipynb #1c113889
 def _check_levels(levels: Sequence[float], seeds: Sequence[int]) -> None:
     bad = [s for s in levels if isinstance(s, bool) or not isinstance(s, int | float) or not 0 <= s <= 1]
     if bad or not levels: raise ValueError(f"severities must be numbers in [0, 1], at least one; got {list(levels)!r}.")
     if not seeds or any(isinstance(s, bool) or not isinstance(s, int) for s in seeds): raise ValueError(f"seeds must be whole numbers, at least one; got {list(seeds)!r}.")
 
-# %% ../../nbs/api/09_stress.ipynb #ab07b891
+# %% ../../nbs/api/09_stress.ipynb #10118815
 def _in_key_order(pilot: Pilot) -> tuple[pd.DataFrame, np.ndarray]:
     "The replay rows and their keys, sorted by key, so that the order of a file does not matter."
     frame = pilot.replay_set
@@ -154,7 +167,7 @@ def _in_key_order(pilot: Pilot) -> tuple[pd.DataFrame, np.ndarray]:
     order = np.argsort(keys.astype(str), kind="stable")
     return frame.iloc[order], keys[order]
 
-# %% ../../nbs/api/09_stress.ipynb #4e01b154
+# %% ../../nbs/api/09_stress.ipynb #2eb39a3c
 @dataclass
 class _Job:
     "What every cell of a replay shares."
@@ -170,7 +183,7 @@ class _Job:
     @property
     def batches(self) -> list[pd.DataFrame]: return [self.frame.iloc[i : i + self.batch_rows] for i in range(0, len(self.frame), self.batch_rows)]
 
-# %% ../../nbs/api/09_stress.ipynb #a240cd1d
+# %% ../../nbs/api/09_stress.ipynb #c2411d0d
 @dataclass
 class _Done:
     "One replayed cell."
@@ -181,7 +194,7 @@ class _Done:
     examples: pd.DataFrame
     faults: pd.DataFrame
 
-# %% ../../nbs/api/09_stress.ipynb #092fd5bc
+# %% ../../nbs/api/09_stress.ipynb #89f80df3
 def _run_all(job: _Job, suite: Suite, plan: Sequence[tuple[Any, float, int]], workers: int, progress: bool | None) -> Iterator[_Done]:
     from tqdm.auto import tqdm
     groups: dict[tuple[Any, int], list[float]] = {}
@@ -198,7 +211,7 @@ def _run_all(job: _Job, suite: Suite, plan: Sequence[tuple[Any, float, int]], wo
     finally: bar.close()
     for part in found: yield from part
 
-# %% ../../nbs/api/09_stress.ipynb #d5ecb0d0
+# %% ../../nbs/api/09_stress.ipynb #d17e6393
 def _run_scenario(job: _Job, one: Scenario | Composition, seed: int, levels: Sequence[float]) -> list[_Done]:
     "All severities of one scenario and seed: bound once over the whole set, then corrupted batch by batch."
     ask = Asker(job.pilot, job.deadline)
@@ -211,7 +224,7 @@ def _run_scenario(job: _Job, one: Scenario | Composition, seed: int, levels: Seq
     ask.caller.close()
     return out
 
-# %% ../../nbs/api/09_stress.ipynb #b07a7a15
+# %% ../../nbs/api/09_stress.ipynb #42ae5ddb
 def _answered(job: _Job, ask: Asker, one: Scenario | Composition, at: float, seed: int, hits: list[Corruption]) -> _Done:
     touched = np.concatenate([h.changed for h in hits])
     asked = np.ones(len(touched), bool) if job.everything else touched
@@ -229,7 +242,7 @@ def _answered(job: _Job, ask: Asker, one: Scenario | Composition, at: float, see
     faults = pd.DataFrame([(one.label, at, seed, job.keys[where[i]], e, m) for i, e, m in reply.faults], columns=["scenario", "severity", "seed", "key", "error", "message"])
     return _Done(cell, codes, scores, touched, _examples(job, cell, codes, hits, touched), faults)
 
-# %% ../../nbs/api/09_stress.ipynb #5bff5e18
+# %% ../../nbs/api/09_stress.ipynb #e98aaa94
 def _examples(job: _Job, cell: Cell, codes: np.ndarray, hits: list[Corruption], touched: np.ndarray) -> pd.DataFrame:
     "Rows that were right and are not any more, before → after, in key order."
     if job.pilot.spec.task == "regression": return pd.DataFrame()
@@ -243,7 +256,7 @@ def _examples(job: _Job, cell: Cell, codes: np.ndarray, hits: list[Corruption], 
     return pd.DataFrame({"scenario": cell.scenario, "family": cell.family, "severity": cell.severity, "seed": cell.seed, "key": job.keys[broke],
                          "before": [b for b, _ in shown], "after": [a for _, a in shown], "truth": label[broke], "answer": _named(job, codes[broke])})
 
-# %% ../../nbs/api/09_stress.ipynb #288f3e22
+# %% ../../nbs/api/09_stress.ipynb #ed83838a
 def _difference(before: pd.Series, after: pd.Series, inputs: Sequence[str]) -> tuple[str, str]:
     "The changed inputs of one row as text; a single text column without its name."
     changed = [c for c in inputs if not (before[c] is after[c] or (pd.isna(before[c]) and pd.isna(after[c])) or (type(before[c]) is type(after[c]) and before[c] == after[c]))] or list(inputs)[:1]
@@ -256,7 +269,7 @@ def _difference(before: pd.Series, after: pd.Series, inputs: Sequence[str]) -> t
 def _named(job: _Job, codes: np.ndarray) -> np.ndarray:
     return np.array([*job.pilot.labels, "(no answer)", "(to a person)"], dtype=object)[codes]
 
-# %% ../../nbs/api/09_stress.ipynb #6c7e125c
+# %% ../../nbs/api/09_stress.ipynb #ee50c95e
 def _gathered(job: _Job, cells: list[_Done], notes: Sequence[str]) -> Evidence:
     spec, frame = job.pilot.spec, job.frame
     truth = frame[spec.data.label]
@@ -272,7 +285,7 @@ def _gathered(job: _Job, cells: list[_Done], notes: Sequence[str]) -> Evidence:
         tuple(c.scores for c in cells), tuple(c.touched for c in cells), slice_masks(frame, spec.slices, asked), clusters,
         pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(), pd.concat([t for t in tables if len(t)], ignore_index=True) if any(map(len, tables)) else pd.DataFrame(), None, tuple(notes))
 
-# %% ../../nbs/api/09_stress.ipynb #c8bd334b
+# %% ../../nbs/api/09_stress.ipynb #61261bf0
 def described(pilot: Pilot, frame: pd.DataFrame, keys: np.ndarray) -> dict[str, Any]:
     "What names a pilot in evidence: hashes of promise, rows and model, and what a reader needs."
     spec = pilot.spec
@@ -282,7 +295,7 @@ def described(pilot: Pilot, frame: pd.DataFrame, keys: np.ndarray) -> dict[str, 
     return {"name": spec.name, "title": spec.title_text, "version": spec.version, "task": spec.task, "labels": list(pilot.labels), "spec": spec.hash, "data": data,
             "model": pilot.hash, "exploration": spec.exploration}
 
-# %% ../../nbs/api/09_stress.ipynb #35b2ca86
+# %% ../../nbs/api/09_stress.ipynb #ef3863b2
 def time_calls(
     pilot: Pilot,
     *,
@@ -304,7 +317,7 @@ def time_calls(
                 if call >= 0: out[run, call] = (clock() - start) * 1000
     return out
 
-# %% ../../nbs/api/09_stress.ipynb #24ba50fd
+# %% ../../nbs/api/09_stress.ipynb #26c7e039
 def timed(evidence: Evidence, calls: np.ndarray) -> Evidence:
     "The evidence with timed calls beside it."
     return replace(evidence, latency=calls)

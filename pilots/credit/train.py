@@ -24,7 +24,7 @@ def split(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def train(rows: pd.DataFrame) -> Pipeline:
     "One-hot categories, scaled numbers, and a logistic regression whose class weights are the costs."
     columns = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude="number")),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), make_column_selector(dtype_exclude="number")),
         (StandardScaler(), make_column_selector(dtype_include="number")),
     )
     model = make_pipeline(columns, LogisticRegression(C=0.3, class_weight=COST, max_iter=1000))
