@@ -19,7 +19,9 @@ def _numbers(kind: Any, name: str) -> Any:
         try:
             return [kind(v) for v in value.replace(",", " ").split()]
         except ValueError:
-            raise click.BadParameter(f"{name} must be numbers, such as {'0.1,0.3' if kind is float else '0,1,2'}; got {value!r}.") from None
+            raise click.BadParameter(
+                f"{name} must be numbers, such as {'0.1,0.3' if kind is float else '0,1,2'}; got {value!r}."
+            ) from None
 
     return read
 
@@ -32,7 +34,9 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("pilots", nargs=-1, required=True)
-@click.option("--severities", callback=_numbers(float, "severities"), help="Instead of those of pilot.yaml or settings.ini: 0.1,0.3")
+@click.option(
+    "--severities", callback=_numbers(float, "severities"), help="Instead of those of pilot.yaml or settings.ini: 0.1,0.3"
+)
 @click.option("--seeds", callback=_numbers(int, "seeds"), help="0,1,2")
 @click.option("--runs", "folder", help="Folder for runs, instead of [runs] folder in settings.ini.")
 @click.option("--workers", type=int, help="Notebooks at the same time.")
@@ -40,7 +44,17 @@ def cli() -> None:
 @click.option("--fresh", is_flag=True, help="Do again what was done with the same inputs.")
 @click.option("--dry-run", is_flag=True, help="Show the notebooks, their keys and what is done; execute nothing.")
 @click.option("--any-verdict", is_flag=True, help="Exit with 0 once every card exists, whatever it says.")
-def run(pilots: tuple[str, ...], severities: Any, seeds: Any, folder: str | None, workers: int | None, engine: str | None, fresh: bool, dry_run: bool, any_verdict: bool) -> None:
+def run(
+    pilots: tuple[str, ...],
+    severities: Any,
+    seeds: Any,
+    folder: str | None,
+    workers: int | None,
+    engine: str | None,
+    fresh: bool,
+    dry_run: bool,
+    any_verdict: bool,
+) -> None:
     """Replay reality against PILOTS and judge them.
 
     Exits with 0 promote, 1 block, 3 hold (the worst of several pilots), 2 usage, 4 any other error, 130 interrupt.
@@ -129,7 +143,10 @@ def check(pilot: str) -> None:
     rows = subject.replay_set
     _ = subject.reference
     table = check_pilot(subject, rows.head(50))
-    click.echo(f"{spec.title_text}, version {spec.version}: {len(spec.gates)} gates and {len(spec.behaviour)} sentences over {len(rows):,} rows")
+    click.echo(
+        f"{spec.title_text}, version {spec.version}: {len(spec.gates)} gates and {len(spec.behaviour)} sentences over "
+        f"{len(rows):,} rows"
+    )
     for g in spec.gates:
         click.echo(f"  {g.name}: {about(g)}: {threshold(g)}")
     for b in spec.behaviour:
@@ -142,7 +159,9 @@ def check(pilot: str) -> None:
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Labelled rows, CSV or Parquet.")
 @click.option("--label", required=True, help="Column with the truth.")
 @click.option("--model", required=True, help="A .skops, .pkl or .joblib file, or module:function.")
-@click.option("--seen", type=click.Path(path_type=Path), help="The rows that the model has seen: they are left out of the replay set.")
+@click.option(
+    "--seen", type=click.Path(path_type=Path), help="The rows that the model has seen: they are left out of the replay set."
+)
 @click.option("--trust", is_flag=True, help="Pin the hash of your own pickle or joblib, so that it may be opened.")
 def init(folder: Path, data: Path, label: str, model: str, seen: Path | None, trust: bool) -> None:
     "Begin a pilot in FOLDER: guess roles from the data and write a commented pilot.yaml that runs."

@@ -25,46 +25,67 @@ from .spec import Attestation, Behaviour, Gate, Replayed, Spec, about, threshold
 # %% ../nbs/api/10_gates.ipynb #bec86186
 class Verdict(Enum):
     "What can be said of a gate, and of a section."
+
     PASSES = "passes"
     UNDECIDED = "undecided"
     ABSENT = "absent"
     FAILS = "fails"
 
     @property
-    def sign(self) -> str: return {"passes": "✓", "undecided": "?", "absent": "–", "fails": "✗"}[self.value]
+    def sign(self) -> str:
+        return {"passes": "✓", "undecided": "?", "absent": "–", "fails": "✗"}[self.value]
 
-# %% ../nbs/api/10_gates.ipynb #7321ad67
-SECTIONS = ("performance", "robustness", "languages and markets", "fairness", "faults and latency", "oversight", "drift and retraining", "accountability",
-            "dependencies", "governance", "outcomes")
+# %% ../nbs/api/10_gates.ipynb #7d9e5a0a
+SECTIONS = (
+    "performance",
+    "robustness",
+    "languages and markets",
+    "fairness",
+    "faults and latency",
+    "oversight",
+    "drift and retraining",
+    "accountability",
+    "dependencies",
+    "governance",
+    "outcomes",
+)
 _LANGUAGE = ("parallel_text", "code_switch", "translated")
 
+
 def section_of(
-    part: Replayed, # a gate or a sentence
+    part: Replayed,  # a gate or a sentence
 ) -> str:
     "Where a promise stands on the card: as its owner says, else by what it is about."
     if isinstance(part, Gate):
-        if part.section: return part.section
-        if part.metric in ("latency_p95", "answered"): return "faults and latency"
-        if part.metric == "abstained": return "oversight"
-    if isinstance(part, Behaviour) and part.expect in ("abstain", "reject"): return "oversight"
-    if part.family == "multilingual" or (part.scenario or {}).get("name") in _LANGUAGE: return "languages and markets"
-    if (part.slice or "").split("=")[0] in ("language", "market", "country"): return "languages and markets"
+        if part.section:
+            return part.section
+        if part.metric in ("latency_p95", "answered"):
+            return "faults and latency"
+        if part.metric == "abstained":
+            return "oversight"
+    if isinstance(part, Behaviour) and part.expect in ("abstain", "reject"):
+        return "oversight"
+    if part.family == "multilingual" or (part.scenario or {}).get("name") in _LANGUAGE:
+        return "languages and markets"
+    if (part.slice or "").split("=")[0] in ("language", "market", "country"):
+        return "languages and markets"
     return "robustness" if part.scenario or part.family else "performance"
 
 # %% ../nbs/api/10_gates.ipynb #0ba38bc8
 @dataclass(frozen=True)
 class Promise:
     "A gate in the form that is judged: one metric, one limit, the cells it is about."
+
     name: str
-    says: str           # in words
+    says: str  # in words
     section: str
     part: Replayed
     metric: str
     of: str
     limit: float
-    up: bool            # at_least
+    up: bool  # at_least
     label: str | None = None
-    touched: bool | None = None # look only at rows that the scenario changed
+    touched: bool | None = None  # look only at rows that the scenario changed
 
     @property
     def threshold(self) -> str:
@@ -76,12 +97,29 @@ def promises(
 ) -> list[Promise]:
     "Every gate and sentence of a spec, ready to be judged. Raises ValueError for an unknown section."
     bad = [g for g in spec.gates if g.section and g.section not in SECTIONS]
-    if bad: raise ValueError(f"gate {bad[0].name!r}: no section is called {bad[0].section!r}; known: {', '.join(SECTIONS)}.")
-    out = [Promise(g.name, f"{about(g)}: {threshold(g)}", section_of(g), g, g.metric, g.of, g.at_least if g.at_least is not None else float(g.at_most or 0),
-                   g.at_least is not None, g.label) for g in spec.gates]
+    if bad:
+        raise ValueError(f"gate {bad[0].name!r}: no section is called {bad[0].section!r}; known: {', '.join(SECTIONS)}.")
+    out = [
+        Promise(
+            g.name,
+            f"{about(g)}: {threshold(g)}",
+            section_of(g),
+            g,
+            g.metric,
+            g.of,
+            g.at_least if g.at_least is not None else float(g.at_most or 0),
+            g.at_least is not None,
+            g.label,
+        )
+        for g in spec.gates
+    ]
     for b in spec.behaviour:
-        metric, limit, up = {"keep": ("unchanged", b.share, True), "change": ("unchanged", 1 - b.share, False),
-                             "abstain": ("abstained", b.share, True), "reject": ("abstained", b.share, True)}[b.expect]
+        metric, limit, up = {
+            "keep": ("unchanged", b.share, True),
+            "change": ("unchanged", 1 - b.share, False),
+            "abstain": ("abstained", b.share, True),
+            "reject": ("abstained", b.share, True),
+        }[b.expect]
         out.append(Promise(b.says, b.says, section_of(b), b, metric, "value", limit, up, touched=bool(b.scenario or b.family)))
     return out
 
@@ -89,6 +127,7 @@ def promises(
 @dataclass(frozen=True)
 class Judgement:
     "One cell of a promise: what was found, and what may be claimed."
+
     scenario: str
     severity: float
     value: float
@@ -100,12 +139,13 @@ class Judgement:
     reason: str = ""
     p_pass: float = 1.0
     p_fail: float = 1.0
-    needed: int | None = None # units that would settle it
+    needed: int | None = None  # units that would settle it
 
 # %% ../nbs/api/10_gates.ipynb #241dd9bf
 @dataclass(frozen=True)
 class Judged:
     "A promise and its cells, with the verdict of the worst."
+
     promise: Promise
     cells: tuple[Judgement, ...]
     verdict: Verdict
@@ -114,32 +154,44 @@ class Judged:
     @property
     def worst(self) -> Judgement | None:
         "The cell that decides: the one that fails clearest, else the one furthest from passing."
-        if not self.cells: return None
+        if not self.cells:
+            return None
         failing = [c for c in self.cells if c.verdict is Verdict.FAILS]
-        return min(failing, key=lambda c: c.p_fail) if failing else max(self.cells, key=lambda c: (c.verdict is not Verdict.PASSES, c.p_pass))
+        return (
+            min(failing, key=lambda c: c.p_fail)
+            if failing
+            else max(self.cells, key=lambda c: (c.verdict is not Verdict.PASSES, c.p_pass))
+        )
 
 # %% ../nbs/api/10_gates.ipynb #00fe3751
 def matching(
     evidence: Evidence,
     part: Replayed,
-) -> list[tuple[Cell | None, list[int]]]: # (first cell, positions of its seeds); clean rows: (None, [])
+) -> list[tuple[Cell | None, list[int]]]:  # (first cell, positions of its seeds); clean rows: (None, [])
     "The replayed cells that a promise is about: by family, or by scenario with at least the parameters it names."
-    if not part.scenario and not part.family: return [(None, [])]
+    if not part.scenario and not part.family:
+        return [(None, [])]
     wanted = {k: v for k, v in (part.scenario or {}).items() if k not in ("name", "severity")}
-    out = []
+    out: list[tuple[Cell | None, list[int]]] = []
     for (_, severity), cells in evidence_groups(evidence).items():
         cell = evidence.cells[cells[0]]
-        if part.family and cell.family != part.family: continue
-        if part.scenario and cell.kind != part.scenario.get("name"): continue
-        if any(list(cell.spec.get(k, ())) != v if isinstance(v, list) else cell.spec.get(k) != v for k, v in wanted.items()): continue
-        if part.up_to is not None and severity > part.up_to + 1e-12: continue
-        if severity > 0: out.append((cell, cells))
+        if part.family and cell.family != part.family:
+            continue
+        if part.scenario and cell.kind != part.scenario.get("name"):
+            continue
+        if any(list(cell.spec.get(k, ())) != v if isinstance(v, list) else cell.spec.get(k) != v for k, v in wanted.items()):
+            continue
+        if part.up_to is not None and severity > part.up_to + 1e-12:
+            continue
+        if severity > 0:
+            out.append((cell, cells))
     return out
 
 # %% ../nbs/api/10_gates.ipynb #cc56ab5f
 @dataclass
 class _Open:
     "A cell on its way to a judgement."
+
     promise: Promise
     cell: Cell | None
     found: Found
@@ -153,32 +205,49 @@ class _Open:
 def _opened(evidence: Evidence, promise: Promise, cell: Cell | None, cells: Sequence[int], weights: Any, alpha: float) -> _Open:
     found = evidence.estimate(promise.metric, promise.of, cells, promise.part.slice, promise.label, promise.touched, weights)
     out = _Open(promise, cell, found, found.why)
-    if cell is not None and not cell.exercised: out.short = "not exercised: under 5% of the units could be hit"
-    if found.estimate is None: out.short = out.short or "no rows"
+    if cell is not None and not cell.exercised:
+        out.short = "not exercised: under 5% of the units could be hit"
+    if found.estimate is None:
+        out.short = out.short or "no rows"
     else:
         least = found.estimate.minimum(promise.limit, promise.up, alpha)
-        out.p_pass, out.p_fail = found.estimate.p_pass(promise.limit, promise.up), found.estimate.p_fail(promise.limit, promise.up)
-        if found.estimate.n < least: out.short = out.short or getattr(found.estimate, "short", "") or _too_few(found, least)
+        out.p_pass, out.p_fail = (
+            found.estimate.p_pass(promise.limit, promise.up),
+            found.estimate.p_fail(promise.limit, promise.up),
+        )
+        if found.estimate.n < least:
+            out.short = out.short or getattr(found.estimate, "short", "") or _too_few(found, least)
     return out
 
+
 def _too_few(found: Found, least: float) -> str:
-    if isfinite(least): return f"{found.estimate.n if found.estimate else 0} are too few for this limit: {int(np.ceil(least))} is the least"
-    return f"only {found.changed} rows were touched; 30 are the least" if 0 < found.changed < 30 else "the clean answers do not beat chance, or no limit can be met"
+    if isfinite(least):
+        return f"{found.estimate.n if found.estimate else 0} are too few for this limit: {int(np.ceil(least))} is the least"
+    return (
+        f"only {found.changed} rows were touched; 30 are the least"
+        if 0 < found.changed < 30
+        else "the clean answers do not beat chance, or no limit can be met"
+    )
 
 # %% ../nbs/api/10_gates.ipynb #50e67221
 def judge(
     spec: Spec,
     evidence: Evidence,
-    look: int = 1,         # how often this promise has been looked at, this time included
+    look: int = 1,  # how often this promise has been looked at, this time included
     alpha: float = ALPHA,  # one-sided error each way
 ) -> list[Judged]:
     "Every promise of a spec, judged together. Passing spends what this look may; failing is corrected over the whole card."
     passing, weights = alpha_of_look(look, alpha), poisson_weights(len(evidence)) if evidence.clusters is None else None
     opened: list[tuple[Promise, list[_Open]]] = []
     for promise in promises(spec):
-        if promise.part.slice and promise.part.slice not in evidence.slices: opened.append((promise, [])); continue
+        if promise.part.slice and promise.part.slice not in evidence.slices:
+            opened.append((promise, []))
+            continue
         cells = matching(evidence, promise.part)
-        if promise.part.family: cells = [(c, at) for c, at in cells if c is None or c.exercised] or cells # what cannot happen to these rows breaks no family's promise
+        if promise.part.family:
+            cells = [
+                (c, at) for c, at in cells if c is None or c.exercised
+            ] or cells  # what cannot happen to these rows breaks no family's promise
         opened.append((promise, [_opened(evidence, promise, c, at, weights, alpha) for c, at in cells]))
     judged = [o for _, os in opened for o in os if not o.short]
     _reject(judged, alpha)
@@ -188,13 +257,23 @@ def judge(
 def _reject(judged: Sequence[_Open], alpha: float) -> None:
     timed = [o for o in judged if o.promise.metric == "latency_p95"]
     rest = [o for o in judged if o.promise.metric != "latency_p95"]
-    for o in timed: o.rejected = o.p_fail <= alpha / len(judged)
+    for o in timed:
+        o.rejected = o.p_fail <= alpha / len(judged)
     p = np.array([o.p_fail for o in rest] + [1.0] * len(timed))
-    for o, no in zip(rest, holm(p, alpha), strict=False): o.rejected = bool(no)
+    for o, no in zip(rest, holm(p, alpha), strict=False):
+        o.rejected = bool(no)
 
 # %% ../nbs/api/10_gates.ipynb #ee11aeb7
 def _closed(promise: Promise, opened: list[_Open], passing: float, m: int, alpha: float) -> Judged:
-    if not opened: return Judged(promise, (), Verdict.UNDECIDED, "no such slice" if promise.part.slice and not promise.part.scenario else "not replayed: the suite holds nothing that it is about")
+    if not opened:
+        return Judged(
+            promise,
+            (),
+            Verdict.UNDECIDED,
+            "no such slice"
+            if promise.part.slice and not promise.part.scenario
+            else "not replayed: the suite holds nothing that it is about",
+        )
     cells = tuple(_judgement(o, passing, m, alpha) for o in opened)
     verdict = next((v for v in (Verdict.FAILS, Verdict.UNDECIDED) if any(c.verdict is v for c in cells)), Verdict.PASSES)
     made = Judged(promise, cells, verdict)
@@ -204,42 +283,70 @@ def _closed(promise: Promise, opened: list[_Open], passing: float, m: int, alpha
 # %% ../nbs/api/10_gates.ipynb #9f22a6a6
 def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
     name, severity = (o.cell.scenario, o.cell.severity) if o.cell else ("clean", 0.0)
-    if o.found.estimate is None: return Judgement(name, severity, float("nan"), float("nan"), float("nan"), 0, o.found.changed, Verdict.UNDECIDED, o.short)
+    if o.found.estimate is None:
+        return Judgement(
+            name, severity, float("nan"), float("nan"), float("nan"), 0, o.found.changed, Verdict.UNDECIDED, o.short
+        )
     e, limit, up = o.found.estimate, o.promise.limit, o.promise.up
     needed = rows_to_decide(e, limit, up, max(m, 1), alpha)
-    if o.short: verdict, reason = Verdict.UNDECIDED, o.short
-    elif o.rejected: verdict, reason = Verdict.FAILS, "beyond chance, after correction for everything on this card"
-    elif o.p_pass <= passing: verdict, reason = Verdict.PASSES, ""
+    if o.short:
+        verdict, reason = Verdict.UNDECIDED, o.short
+    elif o.rejected:
+        verdict, reason = Verdict.FAILS, "beyond chance, after correction for everything on this card"
+    elif o.p_pass <= passing:
+        verdict, reason = Verdict.PASSES, ""
     else:
         verdict = Verdict.UNDECIDED
-        reason = "misses on its own, but not after correction for everything on this card" if o.p_fail <= alpha else "the limit lies inside what the rows allow"
+        reason = (
+            "misses on its own, but not after correction for everything on this card"
+            if o.p_fail <= alpha
+            else "the limit lies inside what the rows allow"
+        )
         reason += f"; about {needed:,} rows would decide" if needed else "; no number of rows in sight would decide"
     low, high = e.interval(passing)
-    return Judgement(name, severity, e.value, low, high, e.n, o.found.changed, verdict, reason, o.p_pass, o.p_fail, needed if verdict is Verdict.UNDECIDED else None)
+    return Judgement(
+        name,
+        severity,
+        e.value,
+        low,
+        high,
+        e.n,
+        o.found.changed,
+        verdict,
+        reason,
+        o.p_pass,
+        o.p_fail,
+        needed if verdict is Verdict.UNDECIDED else None,
+    )
 
 # %% ../nbs/api/10_gates.ipynb #80095bb8
 @dataclass(frozen=True)
 class Fact:
     "Something a room above knows, for a section of the card."
+
     section: str
     name: str
     value: Any = None
     interval: tuple[float, float] | None = None
     n: int | None = None
-    status: str = "measured" # measured, attested or absent
-    source: str = ""         # who or what says so
-    required: bool = True    # absent, it holds the card
-    personal: bool = False   # only a person can state it: an attestation is enough
-    valid: bool = True       # an attestation that has not expired
+    status: str = "measured"  # measured, attested or absent
+    source: str = ""  # who or what says so
+    required: bool = True  # absent, it holds the card
+    personal: bool = False  # only a person can state it: an attestation is enough
+    valid: bool = True  # an attestation that has not expired
 
     def __post_init__(self) -> None:
-        if self.status not in ("measured", "attested", "absent"): raise ValueError(f"status of fact {self.name!r} must be measured, attested or absent; got {self.status!r}.")
-        if self.section not in SECTIONS: raise ValueError(f"fact {self.name!r}: no section is called {self.section!r}; known: {', '.join(SECTIONS)}.")
+        if self.status not in ("measured", "attested", "absent"):
+            raise ValueError(f"status of fact {self.name!r} must be measured, attested or absent; got {self.status!r}.")
+        if self.section not in SECTIONS:
+            raise ValueError(f"fact {self.name!r}: no section is called {self.section!r}; known: {', '.join(SECTIONS)}.")
 
     @property
     def verdict(self) -> Verdict:
-        if self.status == "absent": return Verdict.ABSENT
-        if self.status == "attested" and not (self.personal and self.valid): return Verdict.UNDECIDED
+        if self.status == "absent":
+            return Verdict.ABSENT
+        if self.status == "attested" and not (self.personal and self.valid):
+            return Verdict.UNDECIDED
         return Verdict.PASSES
 
 # %% ../nbs/api/10_gates.ipynb #031fd717
@@ -250,7 +357,8 @@ def attested(
     today: date,
 ) -> Fact:
     "What a person stated, or its absence."
-    if said is None: return Fact(section, name, status="absent", personal=True)
+    if said is None:
+        return Fact(section, name, status="absent", personal=True)
     valid = said.expires is None or said.expires >= today
     until = "" if said.expires is None else f", valid until {said.expires}" if valid else f", expired {said.expires}"
     return Fact(section, name, said.says, status="attested", source=f"{said.by}, {said.on}{until}", personal=True, valid=valid)

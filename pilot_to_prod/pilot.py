@@ -22,8 +22,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .spec import (INPUT_ROLES, Column, Data, Model, Problem, Spec, SpecError, canonical, file_hash, guess_roles, hash_json, near,
-                                read_frame)
+from pilot_to_prod.spec import (
+    INPUT_ROLES,
+    Column,
+    Data,
+    Model,
+    Problem,
+    Spec,
+    SpecError,
+    canonical,
+    file_hash,
+    guess_roles,
+    hash_json,
+    near,
+    read_frame,
+)
 
 # %% ../nbs/api/02_pilot.ipynb #18deb4ad
 class PilotError(ValueError):
@@ -33,31 +46,41 @@ class PilotError(ValueError):
 Loader = Callable[[Spec], Any]
 _LOADERS: dict[str, Loader] = {}
 
+
 def loader(
-    name: str, # as in model.loader of pilot.yaml
+    name: str,  # as in model.loader of pilot.yaml
 ) -> Callable[[Loader], Loader]:
     "Decorator: register a way to open a model. It gets the spec and returns an object with `predict`, or a callable."
+
     def wrap(function: Loader) -> Loader:
         _LOADERS[name] = function
         return function
+
     return wrap
 
 # %% ../nbs/api/02_pilot.ipynb #6380a461
 _TRUSTED = ("sklearn.", "numpy.", "scipy.")
 
+
 @loader("skops")
 def _skops(spec: Spec) -> Any:
     from skops.io import get_untrusted_types, load
+
     path = _model_file(spec)
     found = get_untrusted_types(file=path)
     foreign = [t for t in found if not t.startswith(_TRUSTED) and t not in spec.model.trusted]
-    if foreign: raise PilotError(f"{path}: holds types from outside scikit-learn, numpy and scipy: {', '.join(foreign)}. If you vouch for them, list them under model.trusted.")
+    if foreign:
+        raise PilotError(
+            f"{path}: holds types from outside scikit-learn, numpy and scipy: {', '.join(foreign)}. If you vouch for them, "
+            "list them under model.trusted."
+        )
     return load(path, trusted=found)
 
 # %% ../nbs/api/02_pilot.ipynb #e676bb0f
 def _model_file(spec: Spec) -> str:
     path = spec.path(spec.model.path or "")
-    if not Path(path).is_file(): raise PilotError(f"{path}: no such model file (model.path of {spec.name}). Train it, or correct the path.")
+    if not Path(path).is_file():
+        raise PilotError(f"{path}: no such model file (model.path of {spec.name}). Train it, or correct the path.")
     return path
 
 # %% ../nbs/api/02_pilot.ipynb #841265ba
@@ -67,9 +90,13 @@ def _pinned(spec: Spec) -> Any:
     path = _model_file(spec)
     got, pinned = file_hash(path), spec.model.sha256
     if got != pinned:
-        raise PilotError(f"{path}: its SHA-256 is {got}, but model.sha256 pins {pinned or 'nothing'}. Opening a pickle runs its code, so it is opened only when they agree. "
-                         "If the file is your own and new, pin the new hash; safer, save the model with skops.")
-    import joblib # opens plain pickles too
+        raise PilotError(
+            f"{path}: its SHA-256 is {got}, but model.sha256 pins {pinned or 'nothing'}. Opening a pickle runs its code, so it "
+            "is opened only when they agree. "
+            "If the file is your own and new, pin the new hash; safer, save the model with skops."
+        )
+    import joblib  # opens plain pickles too
+
     return joblib.load(path)
 
 # %% ../nbs/api/02_pilot.ipynb #476198f5
@@ -78,7 +105,8 @@ def _module(spec: Spec) -> Any:
     source, _, attribute = (spec.model.ref or "").rpartition(":")
     if source.endswith(".py"):
         path = Path(spec.path(source))
-        if not path.is_file(): raise PilotError(f"{path}: no such file (model.ref of {spec.name}).")
+        if not path.is_file():
+            raise PilotError(f"{path}: no such file (model.ref of {spec.name}).")
         name = f"_pilot_{spec.name}_{path.stem}"
         made = importlib.util.spec_from_file_location(name, path)
         assert made is not None and made.loader is not None
@@ -86,109 +114,205 @@ def _module(spec: Spec) -> Any:
         sys.modules[name] = module
         made.loader.exec_module(module)
     else:
-        try: module = importlib.import_module(source)
-        except ModuleNotFoundError as e: raise PilotError(f"model.ref of {spec.name}: {e}. It must be importable, or a path ending in .py from the pilot's folder.") from e
-    if not hasattr(module, attribute): raise PilotError(f"model.ref of {spec.name}: {source} has no {attribute!r}. {near(attribute, [n for n in dir(module) if not n.startswith('_')])}")
+        try:
+            module = importlib.import_module(source)
+        except ModuleNotFoundError as e:
+            raise PilotError(
+                f"model.ref of {spec.name}: {e}. It must be importable, or a path ending in .py from the pilot's folder."
+            ) from e
+    if not hasattr(module, attribute):
+        raise PilotError(
+            f"model.ref of {spec.name}: {source} has no {attribute!r}. "
+            f"{near(attribute, [n for n in dir(module) if not n.startswith('_')])}"
+        )
     return getattr(module, attribute)
 
 # %% ../nbs/api/02_pilot.ipynb #53c499e3
 def _open(spec: Spec) -> Any:
     for entry in entry_points(group="pilot_to_prod.loaders"):
-        if entry.name not in _LOADERS: _LOADERS[entry.name] = entry.load()
-    if spec.model.loader not in _LOADERS: raise PilotError(f"no loader is called {spec.model.loader!r}. {near(spec.model.loader, _LOADERS)}")
+        if entry.name not in _LOADERS:
+            _LOADERS[entry.name] = entry.load()
+    if spec.model.loader not in _LOADERS:
+        raise PilotError(f"no loader is called {spec.model.loader!r}. {near(spec.model.loader, _LOADERS)}")
     return _LOADERS[spec.model.loader](spec)
 
 # %% ../nbs/api/02_pilot.ipynb #953e77a1
 def data_problems(
     frame: pd.DataFrame,
     spec: Spec,
-    which: str,                # "replay" or "reference"
-    labels: Iterable[str] = (), # allowed; empty: any
+    which: str,  # "replay" or "reference"
+    labels: Iterable[str] = (),  # allowed; empty: any
 ) -> list[Problem]:
     "What keeps a table from being replayed, in words."
     where, out = ("data", which), []
-    def say(what: str) -> None: out.append(Problem(where, what))
-    if not len(frame): say("has no rows."); return out
-    wanted = spec.inputs if which == "reference" else [*spec.data.columns, *filter(None, (spec.data.id, spec.data.cluster, spec.data.time))]
+
+    def say(what: str) -> None:
+        out.append(Problem(where, what))
+
+    if not len(frame):
+        say("has no rows.")
+        return out
+    wanted = (
+        spec.inputs
+        if which == "reference"
+        else [*spec.data.columns, *filter(None, (spec.data.id, spec.data.cluster, spec.data.time))]
+    )
     for name in dict.fromkeys([*wanted, spec.data.label]):
-        if name not in frame: say(f"no column {name!r}. {near(name, map(str, frame.columns))}")
+        if name not in frame:
+            say(f"no column {name!r}. {near(name, map(str, frame.columns))}")
     for name in spec.inputs:
-        if name in frame and spec.roles[name] == "text": out += _text_problems(frame[name], name, where)
+        if name in frame and spec.roles[name] == "text":
+            out += _text_problems(frame[name], name, where)
     if spec.data.id in frame and which == "replay":
         ids = frame[spec.data.id]
         twice = ids[ids.duplicated(keep=False)]
-        if ids.isna().any(): say(f"{int(ids.isna().sum())} rows have no {spec.data.id!r}: every row needs an id.")
-        if len(twice): say(f"{len(twice)} rows share their id (first: {str(twice.iloc[0])!r}). Ids must be unique; what belongs together goes to data.cluster.")
-    if spec.data.label in frame: out += _label_problems(frame[spec.data.label], spec, where, set(labels), which)
+        if ids.isna().any():
+            say(f"{int(ids.isna().sum())} rows have no {spec.data.id!r}: every row needs an id.")
+        if len(twice):
+            say(
+                f"{len(twice)} rows share their id (first: {str(twice.iloc[0])!r}). Ids must be unique; what belongs together "
+                "goes to data.cluster."
+            )
+    if spec.data.label in frame:
+        out += _label_problems(frame[spec.data.label], spec, where, set(labels), which)
     return out
 
 # %% ../nbs/api/02_pilot.ipynb #a9f3fd95
 def _text_problems(series: pd.Series, name: str, where: tuple[str, str]) -> list[Problem]:
-    if pd.api.types.is_numeric_dtype(series.dtype): return [Problem(where, f"column {name!r} has the role text but holds numbers ({series.dtype}). Give it the role number, or read it as text.")]
-    bad = [i for i, v in enumerate(series.astype(object)) if isinstance(v, str) and not v.isascii() and any("\ud800" <= c <= "\udfff" for c in v)]
-    if bad: return [Problem(where, f"column {name!r}, row {bad[0]}: a lone surrogate, which is not a character ({len(bad)} rows). Repair the file's encoding, for example with ftfy.")]
-    other = series.dropna().map(lambda v: not isinstance(v, str))
-    if other.any(): return [Problem(where, f"column {name!r}, row {other.idxmax()!r}: the role is text, the value {series[other.idxmax()]!r} is not. Read the column as text.")]
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return [
+            Problem(
+                where,
+                f"column {name!r} has the role text but holds numbers ({series.dtype}). Give it the role number, or read it as "
+                "text.",
+            )
+        ]
+    bad = [
+        i
+        for i, v in enumerate(series.astype(object))
+        if isinstance(v, str) and not v.isascii() and any("\ud800" <= c <= "\udfff" for c in v)
+    ]
+    if bad:
+        return [
+            Problem(
+                where,
+                f"column {name!r}, row {bad[0]}: a lone surrogate, which is not a character ({len(bad)} rows). Repair the "
+                "file's encoding, for example with ftfy.",
+            )
+        ]
+    other = [i for i, v in enumerate(series.astype(object)) if not isinstance(v, str) and not pd.isna(v)]
+    if other:
+        return [
+            Problem(
+                where,
+                f"column {name!r}, row {other[0]}: the role is text, the value {series.iloc[other[0]]!r} is not. Read "
+                "the column as text.",
+            )
+        ]
     return []
 
 # %% ../nbs/api/02_pilot.ipynb #73ba933f
 def _label_problems(series: pd.Series, spec: Spec, where: tuple[str, str], labels: set[str], which: str) -> list[Problem]:
     out, name = [], spec.data.label
-    if series.isna().any(): out.append(Problem(where, f"{int(series.isna().sum())} rows have no label in {name!r} (first: row {int(np.flatnonzero(series.isna())[0])}). Label them or leave them out."))
+    if series.isna().any():
+        out.append(
+            Problem(
+                where,
+                f"{int(series.isna().sum())} rows have no label in {name!r} (first: row "
+                f"{int(np.flatnonzero(series.isna())[0])}). Label them or leave them out.",
+            )
+        )
     if spec.task == "regression":
-        if not pd.api.types.is_numeric_dtype(series.dtype): out.append(Problem(where, f"label {name!r} must be a number for regression; it is {series.dtype}."))
+        if not pd.api.types.is_numeric_dtype(series.dtype):
+            out.append(Problem(where, f"label {name!r} must be a number for regression; it is {series.dtype}."))
         return out
     found = set(map(canonical, series.dropna().unique()))
     unknown = sorted(found - labels) if labels else []
-    if unknown: out.append(Problem(where, f"label {name!r} holds {', '.join(map(repr, unknown[:5]))}, not among the labels. {near(unknown[0], labels)}"))
-    if len(found) == 1: out.append(Problem(where, f"every row has the label {next(iter(found))!r}: {which} rows of one class cannot show whether a pilot tells classes apart."))
+    if unknown:
+        out.append(
+            Problem(
+                where,
+                f"label {name!r} holds {', '.join(map(repr, unknown[:5]))}, not among the labels. {near(unknown[0], labels)}",
+            )
+        )
+    if len(found) == 1:
+        out.append(
+            Problem(
+                where,
+                f"every row has the label {next(iter(found))!r}: {which} rows of one class cannot show whether a pilot tells "
+                "classes apart.",
+            )
+        )
     return out
 
 # %% ../nbs/api/02_pilot.ipynb #5e29b90b
 class Pilot:
     "A promise, the model behind it, and its rows. Made by `Pilot.load` or `Pilot.of`."
 
-    def __init__(self,
+    def __init__(
+        self,
         spec: Spec,
-        model: Any,                             # has predict, or is callable
+        model: Any,  # has predict, or is callable
         reference: pd.DataFrame | None = None,  # None: read when first asked for
         replay: pd.DataFrame | None = None,
     ) -> None:
         self.spec, self.model, self._frames = spec, model, {"reference": reference, "replay": replay}
+        self._checked: set[str] = set()
 
     @classmethod
-    def load(cls,
-        source: str | Path, # a folder, a pilot.yaml, or the name of a pilot
-    ) -> "Pilot":           # raises SpecError, PilotError
+    def load(
+        cls,
+        source: str | Path,  # a folder, a pilot.yaml, or the name of a pilot
+    ) -> "Pilot":  # raises SpecError, PilotError
         "Read the promise and open the model. A name is looked for from the working folder upwards, then in the package."
         spec = Spec.load(find_pilot(source))
         return cls(spec, _open(spec))
 
     @classmethod
-    def of(cls,
-        model: Any,                          # a fitted estimator, or a callable from frame to answers
-        frame: pd.DataFrame,                 # labelled rows that it has not seen
+    def of(
+        cls,
+        model: Any,  # a fitted estimator, or a callable from frame to answers
+        frame: pd.DataFrame,  # labelled rows that it has not seen
         *,
-        label: str,                          # column with the truth
-        reference: pd.DataFrame | None = None, # rows like those it learnt from; None: the same frame
-        roles: dict[str, str] | None = None, # column → role, where the guess is wrong
+        label: str,  # column with the truth
+        reference: pd.DataFrame | None = None,  # rows like those it learnt from; None: the same frame
+        roles: dict[str, str] | None = None,  # column → role, where the guess is wrong
         name: str = "exploration",
     ) -> "Pilot":
         "A pilot at hand, with nothing promised yet: it can be explored, never promoted."
-        if label not in frame: raise PilotError(f"no column {label!r} in the frame. {near(label, map(str, frame.columns))}")
+        if label not in frame:
+            raise PilotError(f"no column {label!r} in the frame. {near(label, map(str, frame.columns))}")
         found = {**guess_roles(frame, skip=[label]), **(roles or {})}
         names = list(map(str, getattr(model, "feature_names_in_", [])))
         gone = [n for n in names if n not in frame]
-        if gone: raise PilotError(f"the model was fitted with columns that the frame lacks: {', '.join(gone)}.")
+        if gone:
+            raise PilotError(f"the model was fitted with columns that the frame lacks: {', '.join(gone)}.")
         texts = [c for c, r in found.items() if r == "text"]
-        wants = names or (texts if texts and not hasattr(model, "n_features_in_") else [c for c, r in found.items() if r in INPUT_ROLES])
-        columns = {c: Column(role=r if c in wants and r in INPUT_ROLES or c not in wants else "category", input=c in wants) for c, r in found.items()} # type: ignore[arg-type]
+        wants = names or (
+            texts if texts and not hasattr(model, "n_features_in_") else [c for c, r in found.items() if r in INPUT_ROLES]
+        )
+        columns = {
+            c: Column.model_validate({"role": r if r in INPUT_ROLES or c not in wants else "category", "input": c in wants})
+            for c, r in found.items()
+        }
         y = frame[label]
         numeric = pd.api.types.is_float_dtype(y.dtype) or (pd.api.types.is_numeric_dtype(y.dtype) and y.nunique() > 20)
         task = "regression" if numeric and not hasattr(model, "classes_") else "binary" if y.nunique() == 2 else "multiclass"
-        labels = () if task == "regression" else tuple(map(canonical, getattr(model, "classes_", sorted(y.dropna().unique(), key=canonical))))
-        data = Data(reference="memory", replay="memory", label=label, columns=columns, labels=labels, positive=labels[-1] if task == "binary" else None)
-        spec = Spec(name=name, task=task, model=Model(loader="module", ref="memory:model"), data=data, exploration=True) # type: ignore[arg-type]
+        labels = (
+            ()
+            if task == "regression"
+            else tuple(map(canonical, getattr(model, "classes_", sorted(y.dropna().unique(), key=canonical))))
+        )
+        data = Data(
+            reference="memory",
+            replay="memory",
+            label=label,
+            columns=columns,
+            labels=labels,
+            positive=labels[-1] if task == "binary" else None,
+        )
+        held = Model(loader="module", ref="memory:model", deadline=None)
+        spec = Spec(name=name, task=task, model=held, data=data, exploration=True, folder=Path())
         return cls(spec, model, frame if reference is None else reference, frame)
 
     @property
@@ -206,120 +330,184 @@ class Pilot:
         if found is None:
             found = read_frame(self.spec.path(getattr(self.spec.data, which)))
             self._frames[which] = found
-        if which not in self.__dict__.setdefault("_checked", set()):
+        if which not in self._checked:
             labels = self.labels if which == "replay" and self.spec.task != "regression" else self.spec.data.labels
             problems = data_problems(found, self.spec, which, labels)
-            if problems: raise SpecError(str(self.spec.folder / "pilot.yaml"), problems)
+            if problems:
+                raise SpecError(str(self.spec.folder / "pilot.yaml"), problems)
             self._checked.add(which)
         return found
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         "The classes, in order: those of the promise, else those of the reference rows."
-        if self.spec.task == "regression": return ()
-        return self.spec.data.labels or tuple(sorted(set(map(canonical, self.reference[self.spec.data.label].dropna().unique()))))
+        if self.spec.task == "regression":
+            return ()
+        return self.spec.data.labels or tuple(
+            sorted(set(map(canonical, self.reference[self.spec.data.label].dropna().unique())))
+        )
 
     def _given(self, frame: pd.DataFrame) -> Any:
         "What the model is called with: its columns as a frame, or one text column."
         names = list(map(str, getattr(self.model, "feature_names_in_", []))) or self.spec.inputs
         gone = [n for n in names if n not in frame]
-        if gone: raise PilotError(f"pilot {self.spec.name!r}: the model asks for columns that are not there: {', '.join(gone)}.")
+        if gone:
+            raise PilotError(f"pilot {self.spec.name!r}: the model asks for columns that are not there: {', '.join(gone)}.")
         texts = [c for c in names if self.spec.roles.get(c) == "text"]
-        alone = len(names) == 1 and bool(texts) and not hasattr(self.model, "feature_names_in_") and hasattr(self.model, "predict")
-        if self.spec.model.input == "text" or (self.spec.model.input == "auto" and alone): return frame[texts[0]]
+        alone = (
+            len(names) == 1 and bool(texts) and not hasattr(self.model, "feature_names_in_") and hasattr(self.model, "predict")
+        )
+        if self.spec.model.input == "text" or (self.spec.model.input == "auto" and alone):
+            return frame[texts[0]]
         return frame[names]
 
-    def predict(self,
-        frame: pd.DataFrame, # rows; columns that are no inputs are not shown to the model
-    ) -> pd.Series:          # same index: classes as canonical text, NA for an abstention; numbers for regression
+    def predict(
+        self,
+        frame: pd.DataFrame,  # rows; columns that are no inputs are not shown to the model
+    ) -> pd.Series:  # same index: classes as canonical text, NA for an abstention; numbers for regression
         "One answer a row. Raises PilotError where the contract is broken; whatever the model raises comes through."
         call = getattr(self.model, "predict", self.model)
         answers = call(self._given(frame))
-        if isinstance(answers, pd.DataFrame): raise PilotError(f"pilot {self.spec.name!r} returned a table of {answers.shape[1]} columns; one answer a row is expected.")
-        values = answers.to_numpy() if isinstance(answers, pd.Series) else np.asarray(answers, dtype=None if isinstance(answers, np.ndarray) else object)
-        if values.shape != (len(frame),): raise PilotError(f"pilot {self.spec.name!r} returned {'x'.join(map(str, values.shape)) or 'one'} answers for {len(frame)} rows; one a row is expected.")
-        if self.spec.task == "regression": return pd.Series(pd.to_numeric(pd.Series(values)).to_numpy(float, na_value=np.nan), index=frame.index, name=self.spec.data.label)
+        if isinstance(answers, pd.DataFrame):
+            raise PilotError(
+                f"pilot {self.spec.name!r} returned a table of {answers.shape[1]} columns; one answer a row is expected."
+            )
+        values = (
+            answers.to_numpy()
+            if isinstance(answers, pd.Series)
+            else np.asarray(answers, dtype=None if isinstance(answers, np.ndarray) else object)
+        )
+        if values.shape != (len(frame),):
+            raise PilotError(
+                f"pilot {self.spec.name!r} returned {'x'.join(map(str, values.shape)) or 'one'} answers for {len(frame)} rows; "
+                "one a row is expected."
+            )
+        if self.spec.task == "regression":
+            return pd.Series(
+                pd.to_numeric(pd.Series(values)).to_numpy(float, na_value=np.nan), index=frame.index, name=self.spec.data.label
+            )
         made = pd.Series(values, index=frame.index, dtype=object, name=self.spec.data.label)
         spelt = {v: canonical(v) for v in made.dropna().unique()}
         foreign = [s for s in spelt.values() if s not in self.labels]
-        if foreign: raise PilotError(f"pilot {self.spec.name!r} answered {foreign[0]!r}, which is not among its labels. {near(foreign[0], self.labels)}")
+        if foreign:
+            raise PilotError(
+                f"pilot {self.spec.name!r} answered {foreign[0]!r}, which is not among its labels. "
+                f"{near(foreign[0], self.labels)}"
+            )
         return made.map(spelt).astype("str")
 
     @property
-    def has_proba(self) -> bool: return hasattr(self.model, "predict_proba")
+    def has_proba(self) -> bool:
+        return hasattr(self.model, "predict_proba")
 
-    def predict_proba(self,
+    def predict_proba(
+        self,
         frame: pd.DataFrame,
-    ) -> pd.DataFrame: # same index, one column a class in the order of `labels`
+    ) -> pd.DataFrame:  # same index, one column a class in the order of `labels`
         "Class probabilities. Raises PilotError where the model's classes are not those of the promise."
-        if not self.has_proba: raise PilotError(f"pilot {self.spec.name!r} has no predict_proba.")
+        if not self.has_proba:
+            raise PilotError(f"pilot {self.spec.name!r} has no predict_proba.")
         found = self.model.predict_proba(self._given(frame))
         names = found.columns if isinstance(found, pd.DataFrame) else getattr(self.model, "classes_", self.labels)
         table = pd.DataFrame(np.asarray(found, float), index=frame.index, columns=[canonical(c) for c in names])
         foreign = [c for c in table if c not in self.labels]
-        if foreign: raise PilotError(f"pilot {self.spec.name!r} gives a probability for {foreign[0]!r}, which is not among its labels. {near(foreign[0], self.labels)}")
+        if foreign:
+            raise PilotError(
+                f"pilot {self.spec.name!r} gives a probability for {foreign[0]!r}, which is not among its labels. "
+                f"{near(foreign[0], self.labels)}"
+            )
         return table.reindex(columns=list(self.labels), fill_value=0.0)
 
     @cached_property
     def hash(self) -> str:
         "What names the model: SHA-256 of its file, or of its source and state."
         spec = self.spec
-        if not spec.exploration and spec.model.path: return file_hash(spec.path(spec.model.path))
+        if not spec.exploration and spec.model.path:
+            return file_hash(spec.path(spec.model.path))
         source = (spec.model.ref or "").rpartition(":")[0]
-        if not spec.exploration and source.endswith(".py"): return file_hash(spec.path(source))
-        if inspect.isfunction(self.model): return hash_json([spec.model.ref, inspect.getsource(self.model)])
+        if not spec.exploration and source.endswith(".py"):
+            return file_hash(spec.path(source))
+        if inspect.isfunction(self.model):
+            return hash_json([spec.model.ref, inspect.getsource(self.model)])
         import joblib
+
         return str(joblib.hash(self.model, hash_name="sha1"))
 
-    def __repr__(self) -> str: return f"<pilot {self.spec.name}: {self.spec.task}, {len(self.spec.inputs)} inputs>"
+    def __repr__(self) -> str:
+        return f"<pilot {self.spec.name}: {self.spec.task}, {len(self.spec.inputs)} inputs>"
 
 # %% ../nbs/api/02_pilot.ipynb #7601b44e
 def find_pilot(
-    source: str | Path, # a folder, a pilot.yaml, or a name
+    source: str | Path,  # a folder, a pilot.yaml, or a name
 ) -> Path:
     "Where a pilot is: as given, as `pilots/NAME` from the working folder upwards, then among those in the package. Raises SpecError."
     path = Path(source).expanduser()
-    if path.exists() or path.suffix in (".yaml", ".yml"): return path
+    if path.exists() or path.suffix in (".yaml", ".yml"):
+        return path
     here, known = Path.cwd(), []
     packaged = (Path(str(resources.files("pilot_to_prod"))) / "pilots", Path(__file__).parents[1] / "pilots")
     for folder in [*(p / "pilots" for p in (here, *here.parents)), *packaged]:
-        if (folder / path / "pilot.yaml").is_file(): return folder / path
+        if (folder / path / "pilot.yaml").is_file():
+            return folder / path
         known += [p.parent.name for p in folder.glob("*/pilot.yaml")]
     says = f"no pilot is called {str(source)!r}, and it is no folder. {near(source, known)}"
-    raise SpecError(str(source), [Problem((), f"{says} Your own is begun with: p2p init FOLDER --data FILE --label COLUMN --model FILE")])
+    raise SpecError(
+        str(source), [Problem((), f"{says} Your own is begun with: p2p init FOLDER --data FILE --label COLUMN --model FILE")]
+    )
 
 # %% ../nbs/api/02_pilot.ipynb #25800d84
 def check_pilot(
-    pilot: Any,           # anything with spec, labels, predict and perhaps predict_proba
-    sample: pd.DataFrame, # rows to try it on
-) -> pd.DataFrame:        # one row a check: check, holds, detail
-    "Conformance: index kept, input not mutated, one row equals the batch, order does not matter, class names, probabilities. Raises AssertionError."
+    pilot: Any,  # anything with spec, labels, predict and perhaps predict_proba
+    sample: pd.DataFrame,  # rows to try it on
+) -> pd.DataFrame:  # one row a check: check, holds, detail
+    "Conformance to the contract of a pilot. Raises AssertionError naming what does not hold."
     checks: list[tuple[str, bool, str]] = []
-    def say(check: str, holds: bool, detail: str = "") -> None: checks.append((check, bool(holds), "" if holds else detail))
+
+    def say(check: str, holds: bool, detail: str = "") -> None:
+        checks.append((check, bool(holds), "" if holds else detail))
+
     before, answers = sample.copy(deep=True), pilot.predict(sample)
     say("the index is kept", answers.index.equals(sample.index), "the answers have another index")
     say("the input is not mutated", sample.equals(before), "predict changed its frame")
     single = pd.concat([pilot.predict(sample.iloc[[i]]) for i in range(len(sample))])
-    say("one row equals the batch", _equal(single, answers), f"{int((single.astype(object) != answers.astype(object)).sum())} rows are answered differently alone")
+    say(
+        "one row equals the batch",
+        _equal(single, answers),
+        f"{int((single.astype(object) != answers.astype(object)).sum())} rows are answered differently alone",
+    )
     mixed = sample.iloc[::-1]
     say("order does not matter", _equal(pilot.predict(mixed).loc[sample.index], answers), "answers depend on the order of rows")
-    say("deterministic, or declared not to be", not pilot.spec.model.deterministic or _equal(pilot.predict(sample), answers), "two calls differ: set model.deterministic: false")
+    say(
+        "deterministic, or declared not to be",
+        not pilot.spec.model.deterministic or _equal(pilot.predict(sample), answers),
+        "two calls differ: set model.deterministic: false",
+    )
     if pilot.spec.task != "regression":
         say("class names are the promise's", set(answers.dropna()) <= set(pilot.labels))
-        if getattr(pilot, "has_proba", False): _check_proba(pilot, sample, say)
+        if getattr(pilot, "has_proba", False):
+            _check_proba(pilot, sample, say)
     table = pd.DataFrame(checks, columns=["check", "holds", "detail"])
     broken = table[~table["holds"]]
-    if len(broken): raise AssertionError(f"{pilot!r} does not keep: " + "; ".join(f"{c}: {d}" for c, d in zip(broken["check"], broken["detail"], strict=True)))
+    if len(broken):
+        raise AssertionError(
+            f"{pilot!r} does not keep: "
+            + "; ".join(f"{c}: {d}" for c, d in zip(broken["check"], broken["detail"], strict=True))
+        )
     return table
 
 # %% ../nbs/api/02_pilot.ipynb #fec67a69
 def _equal(a: pd.Series, b: pd.Series) -> bool:
-    if pd.api.types.is_float_dtype(a.dtype): return bool(np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-9, atol=1e-12, equal_nan=True))
+    if pd.api.types.is_float_dtype(a.dtype):
+        return bool(np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-9, atol=1e-12, equal_nan=True))
     return bool((a.fillna("\0").to_numpy() == b.fillna("\0").to_numpy()).all())
+
 
 def _check_proba(pilot: Any, sample: pd.DataFrame, say: Callable[..., None]) -> None:
     table = pilot.predict_proba(sample)
-    say("probabilities have the index and the classes", table.index.equals(sample.index) and list(table.columns) == list(pilot.labels))
+    say(
+        "probabilities have the index and the classes",
+        table.index.equals(sample.index) and list(table.columns) == list(pilot.labels),
+    )
     say("probabilities sum to one", bool(np.allclose(table.sum(axis=1), 1)), "rows do not sum to one")
 
 # %% ../nbs/api/02_pilot.ipynb #ca862d67
@@ -357,30 +545,50 @@ gates:            # what you promise; p2p check prints them back in words
 # outcomes: [{{name: …, baseline: 0, target: 1, measured_by: …}}]
 """
 
+
 def begin_pilot(
-    folder: Path,               # made if need be; must not hold a pilot.yaml
-    data: Path,                 # labelled rows: CSV, TSV or Parquet
+    folder: Path,  # made if need be; must not hold a pilot.yaml
+    data: Path,  # labelled rows: CSV, TSV or Parquet
     label: str,
-    model: str,                 # a .skops, .pkl or .joblib file, or module:function
+    model: str,  # a .skops, .pkl or .joblib file, or module:function
     *,
-    seen: Path | None = None,   # rows that the model has seen: the others become the replay set
-    trust: bool = False,        # pin the hash of a pickle or joblib of your own
+    seen: Path | None = None,  # rows that the model has seen: the others become the replay set
+    trust: bool = False,  # pin the hash of a pickle or joblib of your own
     owner: str = "nobody yet",
-) -> Path:                      # the pilot.yaml; raises PilotError, SpecError, ValueError
+) -> Path:  # the pilot.yaml; raises PilotError, SpecError, ValueError
     "Write a first promise that runs."
     target = folder / "pilot.yaml"
-    if target.exists(): raise PilotError(f"{target} exists already: name another folder, or edit that one.")
+    if target.exists():
+        raise PilotError(f"{target} exists already: name another folder, or edit that one.")
     rows = read_frame(str(data))
-    if label not in rows: raise PilotError(f"{data}: no column {label!r}. {near(label, map(str, rows.columns))}")
+    if label not in rows:
+        raise PilotError(f"{data}: no column {label!r}. {near(label, map(str, rows.columns))}")
     loader_, lines = _model_lines(folder, model, trust)
     folder.mkdir(parents=True, exist_ok=True)
     reference, replay = _divided(folder, data, rows, label, seen)
     roles, task = guess_roles(rows, skip=[label]), _task_of(rows[label])
     ids = [c for c, r in roles.items() if r == "id"]
-    notes = ("rows like those that the model learnt from", "labelled rows that the model has NOT seen: otherwise every number below flatters it")
+    notes = (
+        "rows like those that the model learnt from",
+        "labelled rows that the model has NOT seen: otherwise every number below flatters it",
+    )
     text = _BEGUN.format(
-        name=re_name(folder.resolve().name), folder=folder, task=task, owner=owner, loader=loader_, model=lines, reference_note=notes[0], replay_note=notes[1], reference=_q(reference), replay=_q(replay),
-        label=_q(label), classes=_class_lines(rows[label], task), id=f"  id: {_q(ids[0])}\n" if ids else "", columns="\n".join(f"    {_q(c)}: {r}" for c, r in roles.items()), gates=_first_gates(rows[label], task))
+        name=re_name(folder.resolve().name),
+        folder=folder,
+        task=task,
+        owner=owner,
+        loader=loader_,
+        model=lines,
+        reference_note=notes[0],
+        replay_note=notes[1],
+        reference=_q(reference),
+        replay=_q(replay),
+        label=_q(label),
+        classes=_class_lines(rows[label], task),
+        id=f"  id: {_q(ids[0])}\n" if ids else "",
+        columns="\n".join(f"    {_q(c)}: {r}" for c, r in roles.items()),
+        gates=_first_gates(rows[label], task),
+    )
     target.write_text(text, encoding="utf-8")
     Spec.load(target)
     return target
@@ -391,40 +599,64 @@ def re_name(text: str) -> str:
     made = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text.lower()).strip("-_")
     return made or "pilot"
 
+
 def _q(value: str) -> str:
     "A string as YAML, quoted where it has to be."
     import json
+
     plain = value.replace("_", "a").replace("/", "a").replace(".", "a").replace("-", "a")
-    return value if plain.isascii() and plain.isalnum() and not plain[:1].isdigit() and value.lower() not in ("true", "false", "null", "yes", "no", "on", "off") else json.dumps(value, ensure_ascii=False)
+    return (
+        value
+        if plain.isascii()
+        and plain.isalnum()
+        and not plain[:1].isdigit()
+        and value.lower() not in ("true", "false", "null", "yes", "no", "on", "off")
+        else json.dumps(value, ensure_ascii=False)
+    )
 
 # %% ../nbs/api/02_pilot.ipynb #dc01766b
 def _model_lines(folder: Path, model: str, trust: bool) -> tuple[str, str]:
     path = Path(model)
     loaders = {".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "joblib"}
-    if ":" in model and path.suffix not in loaders: return "module", f"  ref: {_q(model)}"
-    if path.suffix not in loaders: raise PilotError(f"{model}: a model is a .skops, .pkl or .joblib file, or module:function.")
-    if not path.is_file(): raise PilotError(f"{model}: no such file.")
+    if ":" in model and path.suffix not in loaders:
+        return "module", f"  ref: {_q(model)}"
+    if path.suffix not in loaders:
+        raise PilotError(f"{model}: a model is a .skops, .pkl or .joblib file, or module:function.")
+    if not path.is_file():
+        raise PilotError(f"{model}: no such file.")
     line = f"  path: {_q(_relative(path, folder))}"
-    if loaders[path.suffix] == "skops": return "skops", line
-    if not trust: raise PilotError(f"{model}: opening a {loaders[path.suffix]} runs the code inside. If the file is your own, say so with --trust: its hash is pinned, and only those bytes are ever opened. Safer: save it with skops.")
+    if loaders[path.suffix] == "skops":
+        return "skops", line
+    if not trust:
+        raise PilotError(
+            f"{model}: opening a {loaders[path.suffix]} runs the code inside. If the file is your own, say so with --trust: "
+            "its hash is pinned, and only those bytes are ever opened. Safer: save it with skops."
+        )
     return loaders[path.suffix], f"{line}\n  sha256: {file_hash(str(path))}"
+
 
 def _relative(path: Path, folder: Path) -> str:
     import os
+
     return os.path.relpath(path.resolve(), folder.resolve())
 
 # %% ../nbs/api/02_pilot.ipynb #f6f89fd4
 def _divided(folder: Path, data: Path, rows: pd.DataFrame, label: str, seen: Path | None) -> tuple[str, str]:
     "Paths of the reference and replay rows; what the model has seen is left out of the replay set."
     here = _relative(data, folder)
-    if seen is None: return here, here
+    if seen is None:
+        return here, here
     known = read_frame(str(seen))
     ids = [c for c, r in guess_roles(rows).items() if r == "id" and c in known]
     shared = ids[:1] or [c for c in rows.columns if c in known]
-    if not shared: raise PilotError(f"{seen}: shares no column with {data}.")
+    if not shared:
+        raise PilotError(f"{seen}: shares no column with {data}.")
     keys = [pd.util.hash_pandas_object(f[shared].astype(str), index=False) for f in (rows, known)]
     fresh = rows[~keys[0].isin(keys[1])]
-    if not len(fresh): raise PilotError(f"{data}: every row is among those that the model has seen ({seen}). It needs labelled rows that are new to it.")
+    if not len(fresh):
+        raise PilotError(
+            f"{data}: every row is among those that the model has seen ({seen}). It needs labelled rows that are new to it."
+        )
     (folder / "data").mkdir(exist_ok=True)
     fresh.to_csv(folder / "data" / "replay.csv", index=False)
     return _relative(seen, folder) if label in known else here, "data/replay.csv"
@@ -434,13 +666,23 @@ def _task_of(y: pd.Series) -> str:
     many = pd.api.types.is_numeric_dtype(y.dtype) and not pd.api.types.is_bool_dtype(y.dtype) and y.nunique() > 20
     return "regression" if many else "binary" if y.nunique() == 2 else "multiclass"
 
+
 def _class_lines(y: pd.Series, task: str) -> str:
-    if task == "regression": return ""
+    if task == "regression":
+        return ""
     found = sorted(map(canonical, y.dropna().unique()))
     rare = canonical(y.value_counts().index[-1])
-    return f"  labels: [{', '.join(_q(v) if not v.isdigit() else repr(v) for v in found)}]\n" + (f"  positive: {_q(rare) if not rare.isdigit() else repr(rare)}   # guessed: the rarer class\n" if task == "binary" else "")
+    return f"  labels: [{', '.join(_q(v) if not v.isdigit() else repr(v) for v in found)}]\n" + (
+        f"  positive: {_q(rare) if not rare.isdigit() else repr(rare)}   # guessed: the rarer class\n"
+        if task == "binary"
+        else ""
+    )
+
 
 def _first_gates(y: pd.Series, task: str) -> str:
-    if task == "regression": return f"  - {{name: good enough, metric: mae, at_most: {float(y.std()):.4g}}}   # a first guess: the spread of the label"
+    if task == "regression":
+        return (
+            f"  - {{name: good enough, metric: mae, at_most: {float(y.std()):.4g}}}   # a first guess: the spread of the label"
+        )
     share = float(y.value_counts(normalize=True).iloc[0])
     return f"  - {{name: good enough, metric: accuracy, at_least: {min(share + 0.05, 0.95):.2f}}}   # a first guess: more than the most frequent class"

@@ -32,6 +32,7 @@ class _Section(BaseModel):
 # %% ../nbs/api/00_settings.ipynb #f9fc5fed
 class Runs(_Section):
     "Where runs go and how notebooks are executed."
+
     folder: str = "runs"
     workers: PositiveInt = 2
     engine: str = "nbclient"
@@ -39,6 +40,7 @@ class Runs(_Section):
 # %% ../nbs/api/00_settings.ipynb #19c3b70e
 class Replay(_Section):
     "What a replay does when nobody says otherwise."
+
     severities: tuple[float, ...] = (0.1, 0.3, 0.5)
     seeds: tuple[int, ...] = (0, 1)
     suite: str = "standard"
@@ -48,6 +50,7 @@ class Replay(_Section):
 # %% ../nbs/api/00_settings.ipynb #6c74afe2
 class Deadlines(_Section):
     "Seconds for one call of a pilot, one notebook cell, one run."
+
     call: PositiveFloat = 60
     cell: PositiveInt = 900
     run: PositiveInt = 3600
@@ -55,6 +58,7 @@ class Deadlines(_Section):
 # %% ../nbs/api/00_settings.ipynb #8e66a336
 class Latency(_Section):
     "Repeated runs, timed calls in each, calls before them that do not count."
+
     runs: PositiveInt = 20
     calls: PositiveInt = 200
     warmup: int = Field(20, ge=0)
@@ -62,24 +66,27 @@ class Latency(_Section):
 # %% ../nbs/api/00_settings.ipynb #cebd1fc8
 class Settings(BaseModel):
     "All settings, merged."
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     runs: Runs = Runs()
     replay: Replay = Replay()
     deadlines: Deadlines = Deadlines()
     latency: Latency = Latency()
-    source: str = "defaults" # the file they come from
+    source: str = "defaults"  # the file they come from
 
 # %% ../nbs/api/00_settings.ipynb #4980c369
 def find_settings(
-    start: Path | None = None, # folder to look from, upwards; None: the working folder
-) -> Path | None:              # None: no file, only defaults
+    start: Path | None = None,  # folder to look from, upwards; None: the working folder
+) -> Path | None:  # None: no file, only defaults
     "The nearest settings.ini with a `[pilot_to_prod]` section, else the packaged one."
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         path = folder / "settings.ini"
-        if path.is_file() and "[pilot_to_prod]" in path.read_text(encoding="utf-8"): return path
+        if path.is_file() and "[pilot_to_prod]" in path.read_text(encoding="utf-8"):
+            return path
     for path in (Path(str(resources.files("pilot_to_prod"))) / "settings.ini", Path(__file__).parents[1] / "settings.ini"):
-        if path.is_file(): return path
+        if path.is_file():
+            return path
     return None
 
 # %% ../nbs/api/00_settings.ipynb #99111a3b
@@ -100,29 +107,37 @@ def _problems(error: ValidationError, source: str) -> list[str]:
         if e["type"] == "extra_forbidden":
             known = Settings.model_fields[section].default.__class__.model_fields if rest else Settings.model_fields
             out.append(f"{source} [{section}] {key}: unknown. {_nearest(key or section, known)}")
-        else: out.append(f"{source} [{section}] {key}: {e['msg']}; got {e['input']!r}.")
+        else:
+            out.append(f"{source} [{section}] {key}: {e['msg']}; got {e['input']!r}.")
     return out
 
 # %% ../nbs/api/00_settings.ipynb #f96fcf47
 def load_settings(
-    flags: Mapping[str, Any] | None = None,   # "section.key" → value; None values are left out
+    flags: Mapping[str, Any] | None = None,  # "section.key" → value; None values are left out
     *,
-    start: Path | None = None,                # folder to look from
+    start: Path | None = None,  # folder to look from
     environ: Mapping[str, str] = os.environ,  # for P2P_SECTION_KEY
 ) -> Settings:
     "Flags over `P2P_…` environment over the nearest settings.ini over defaults. Raises SettingsError with all mistakes."
     path, parser = find_settings(start), configparser.ConfigParser(interpolation=None)
     values: dict[str, dict[str, Any]] = {}
     if path is not None:
-        try: parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-        except configparser.Error as e: raise SettingsError(f"{path}: {e}") from e
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+        except configparser.Error as e:
+            raise SettingsError(f"{path}: {e}") from e
         values = {s: dict(parser[s]) for s in parser.sections() if s != "pilot_to_prod"}
     for name, value in environ.items():
-        if not name.startswith("P2P_"): continue
+        if not name.startswith("P2P_"):
+            continue
         section, _, key = name[4:].lower().partition("_")
-        if section in Settings.model_fields and key: values.setdefault(section, {})[key] = value
+        if section in Settings.model_fields and key:
+            values.setdefault(section, {})[key] = value
     for name, value in (flags or {}).items():
         section, _, key = name.partition(".")
-        if value is not None: values.setdefault(section, {})[key] = value
-    try: return Settings.model_validate({**values, "source": str(path or "defaults")})
-    except ValidationError as e: raise SettingsError("\n".join(_problems(e, str(path or "settings")))) from None
+        if value is not None:
+            values.setdefault(section, {})[key] = value
+    try:
+        return Settings.model_validate({**values, "source": str(path or "defaults")})
+    except ValidationError as e:
+        raise SettingsError("\n".join(_problems(e, str(path or "settings")))) from None

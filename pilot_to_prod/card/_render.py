@@ -9,8 +9,22 @@ from typing import Any
 from pilot_to_prod.card._words import language_name, number, safe, scenario_words
 
 SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "no promise": "·", "not exercised": "∅"}
-VERDICT = {"block": ("✗", "Block", "is not ready for production"), "hold": ("?", "Hold", "is not shown to be ready yet"), "promote": ("✓", "Promote", "is ready for production")}
-CSS = {"passes": "pass", "fails": "fail", "undecided": "undecided", "absent": "absent", "no promise": "absent", "not exercised": "absent", "block": "fail", "hold": "undecided", "promote": "pass"}
+VERDICT = {
+    "block": ("✗", "Block", "is not ready for production"),
+    "hold": ("?", "Hold", "is not shown to be ready yet"),
+    "promote": ("✓", "Promote", "is ready for production"),
+}
+CSS = {
+    "passes": "pass",
+    "fails": "fail",
+    "undecided": "undecided",
+    "absent": "absent",
+    "no promise": "absent",
+    "not exercised": "absent",
+    "block": "fail",
+    "hold": "undecided",
+    "promote": "pass",
+}
 _FAMILY = {"missing": "Missing data", "messy": "Messy data", "multilingual": "Other languages", "composed": "Combined"}
 
 
@@ -42,7 +56,9 @@ def _curve_view(curve: dict[str, Any]) -> dict[str, Any]:
         return 128 - 120 * min(max(v / scale, 0), 1)
 
     line = " ".join(f"{x(p['severity']):.1f},{y(p['value']):.1f}" for p in points)
-    band = [f"{x(p['severity']):.1f},{y(p['high']):.1f}" for p in points] + [f"{x(p['severity']):.1f},{y(p['low']):.1f}" for p in reversed(points)]
+    band = [f"{x(p['severity']):.1f},{y(p['high']):.1f}" for p in points] + [
+        f"{x(p['severity']):.1f},{y(p['low']):.1f}" for p in reversed(points)
+    ]
     ticks = [(f"{y(t * scale):.1f}", number(t * scale, 1)) for t in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
     last = points[-1]
     said = f"{number(points[0]['value'])} when clean, {number(last['value'])} at {last['severity']:g}"
@@ -72,7 +88,13 @@ def _whisker(cell: dict[str, Any], limit: float, css: str) -> dict[str, Any]:
 
 def _gate_view(gate: dict[str, Any]) -> dict[str, Any]:
     worst = gate["worst"]
-    out = gate | {"css": CSS[gate["verdict"]], "sign": SIGN[gate["verdict"]], "whisker": None, "where": "", "cells_said": len(gate["cells"])}
+    out = gate | {
+        "css": CSS[gate["verdict"]],
+        "sign": SIGN[gate["verdict"]],
+        "whisker": None,
+        "where": "",
+        "cells_said": len(gate["cells"]),
+    }
     if worst is not None and worst["value"] is not None:
         at = f" at {worst['severity']:g}" if worst["severity"] < 1 else ""
         out["where"] = "" if worst["scenario"] == "clean" else scenario_words(worst["scenario"]) + at
@@ -86,7 +108,18 @@ def _languages(content: dict[str, Any]) -> list[dict[str, Any]]:
     for curve in content["curves"]:
         if curve["kind"] in ("parallel_text", "translated"):
             last = curve["points"][-1]
-            found.append({"name": language_name(str(curve["params"].get("language", "?"))), "css": CSS[curve["verdict"]], "sign": SIGN[curve["verdict"]], "verdict": curve["verdict"], **last, "whisker": _whisker(last, curve["limit"] if curve["limit"] is not None else last["value"], CSS[curve["verdict"]])})
+            found.append(
+                {
+                    "name": language_name(str(curve["params"].get("language", "?"))),
+                    "css": CSS[curve["verdict"]],
+                    "sign": SIGN[curve["verdict"]],
+                    "verdict": curve["verdict"],
+                    **last,
+                    "whisker": _whisker(
+                        last, curve["limit"] if curve["limit"] is not None else last["value"], CSS[curve["verdict"]]
+                    ),
+                }
+            )
     return sorted(found, key=lambda f: f["value"])
 
 
@@ -98,7 +131,14 @@ def _heat(content: dict[str, Any]) -> dict[str, Any]:
     for c in curves:
         at = {p["severity"]: p for p in c["points"]}
         kept = [None if s not in at else at[s]["value"] / c["points"][0]["value"] for s in levels]
-        rows.append({"name": scenario_words(c["scenario"]).capitalize(), "family": _FAMILY.get(c["family"], c["family"]), "cells": [(None, "") if k is None else (round(min(max(1 - k, 0), 1), 2), f"{k:.0%}") for k in kept], "exercised": c["exercised"]})
+        rows.append(
+            {
+                "name": scenario_words(c["scenario"]).capitalize(),
+                "family": _FAMILY.get(c["family"], c["family"]),
+                "cells": [(None, "") if k is None else (round(min(max(1 - k, 0), 1), 2), f"{k:.0%}") for k in kept],
+                "exercised": c["exercised"],
+            }
+        )
     return {"levels": [f"{s:g}" for s in levels], "rows": sorted(rows, key=lambda r: (r["family"], r["name"]))}
 
 
@@ -112,14 +152,58 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     families: dict[str, list[Any]] = {}
     for c in sorted(curves, key=lambda c: (rank[c["verdict"]], c["title"])):
         families.setdefault(_FAMILY.get(c["family"], c["family"]), []).append(c)
-    examples = [e | {"pieces": marked(str(e["before"]), str(e["after"])), "before": safe(str(e["before"]), 300), "scenario": scenario_words(e["scenario"]), "truth": safe(str(e["truth"]), 60), "answer": safe(str(e["answer"]), 60)} for e in document["shown"]["examples"]]
-    sections = [s | {"css": CSS[s["verdict"]], "sign": SIGN[s["verdict"]], "id": "s-" + s["name"].replace(" ", "-"), "facts": [f for f in content["facts"] if f["section"] == s["name"]], "gates": [g for g in gates if g["section"] == s["name"]]} for s in timing["sections"]]
+    examples = [
+        e
+        | {
+            "pieces": marked(str(e["before"]), str(e["after"])),
+            "before": safe(str(e["before"]), 300),
+            "scenario": scenario_words(e["scenario"]),
+            "truth": safe(str(e["truth"]), 60),
+            "answer": safe(str(e["answer"]), 60),
+        }
+        for e in document["shown"]["examples"]
+    ]
+    sections = [
+        s
+        | {
+            "css": CSS[s["verdict"]],
+            "sign": SIGN[s["verdict"]],
+            "id": "s-" + s["name"].replace(" ", "-"),
+            "facts": [f for f in content["facts"] if f["section"] == s["name"]],
+            "gates": [g for g in gates if g["section"] == s["name"]],
+        }
+        for s in timing["sections"]
+    ]
     return {
-        "d": document, "content": content, "timing": timing, "pilot": content["pilot"], "sign": sign, "word": word, "is_ready": is_, "css": CSS[timing["verdict"]],
-        "sections": sections, "families": families, "gates": gates, "examples": examples, "languages": _languages(content), "idle": idle, "heat": _heat(content),
-        "reasons": timing["reasons"][:3], "further": timing["reasons"][3:], "number": number, "SIGN": SIGN, "CSS": CSS, "safe": safe,
-        "metric_name": {"accuracy": "Accuracy", "macro_f1": "Macro-F1", "mae": "Mean absolute error", "recall": "Recall", "mean cost": "Mean cost"},
-    }  # fmt: skip
+        "d": document,
+        "content": content,
+        "timing": timing,
+        "pilot": content["pilot"],
+        "sign": sign,
+        "word": word,
+        "is_ready": is_,
+        "css": CSS[timing["verdict"]],
+        "sections": sections,
+        "families": families,
+        "gates": gates,
+        "examples": examples,
+        "languages": _languages(content),
+        "idle": idle,
+        "heat": _heat(content),
+        "reasons": timing["reasons"][:3],
+        "further": timing["reasons"][3:],
+        "number": number,
+        "SIGN": SIGN,
+        "CSS": CSS,
+        "safe": safe,
+        "metric_name": {
+            "accuracy": "Accuracy",
+            "macro_f1": "Macro-F1",
+            "mae": "Mean absolute error",
+            "recall": "Recall",
+            "mean cost": "Mean cost",
+        },
+    }
 
 
 @cache
@@ -150,12 +234,20 @@ def markdown(document: dict[str, Any]) -> str:
     lines += ["", "| promise | threshold | worst cell | value | 95% interval | n | verdict |", "|---|---|---|---|---|---|---|"]
     for g in v["gates"]:
         w = g["worst"] or {"value": None, "low": None, "high": None, "n": 0}
-        lines.append(f"| {_md(g['name'])} | {_md(g['threshold'])} | {_md(g['where'] or g['about'])} | {number(w['value'])} | {number(w['low'])} to {number(w['high'])} | {w['n']} | {g['sign']} {g['verdict']} |")
-    return "\n".join([*lines, "", f"Evidence {document['content']['hashes']['evidence'][:12]}, card {document['timing_hash'][:12]}.", ""])
+        lines.append(
+            f"| {_md(g['name'])} | {_md(g['threshold'])} | {_md(g['where'] or g['about'])} | {number(w['value'])} | "
+            f"{number(w['low'])} to {number(w['high'])} | {w['n']} | {g['sign']} {g['verdict']} |"
+        )
+    return "\n".join(
+        [*lines, "", f"Evidence {document['content']['hashes']['evidence'][:12]}, card {document['timing_hash'][:12]}.", ""]
+    )
 
 
 def _xml(text: str) -> str:
-    return "".join(c if c in "\t\n\r" or "\x20" <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" else "\ufffd" for c in text)
+    return "".join(
+        c if c in "\t\n\r" or "\x20" <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" else "\ufffd"
+        for c in text
+    )
 
 
 def junit(document: dict[str, Any]) -> str:
@@ -167,7 +259,9 @@ def junit(document: dict[str, Any]) -> str:
     for s in v["sections"]:
         suite = TestSuite(s["name"])
         for item in [*s["gates"], *s["facts"]]:
-            case = TestCase(_xml(safe(item["name"], 200)), classname=f"{v['pilot']['name']}.{s['name'].replace(' ', '_')}", time=0)
+            case = TestCase(
+                _xml(safe(item["name"], 200)), classname=f"{v['pilot']['name']}.{s['name'].replace(' ', '_')}", time=0
+            )
             said = _xml(safe(item.get("reason") or item["verdict"], 300))
             if item["verdict"] == "fails":
                 case.result = [Failure(said, "broken")]

@@ -13,10 +13,14 @@ _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 
 
 class _Section(Protocol):
-    name: str
-    verdict: Verdict
-    reason: str
-    facts: Any
+    @property
+    def name(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def facts(self) -> Any: ...
 
 
 def safe(text: str, limit: int = 400) -> str:
@@ -54,7 +58,9 @@ def scenario_words(label: str) -> str:
     kind = label.split("(")[0].replace("_", " ")
     if found:
         name = language_name(found.group(1))
-        return {"parallel text": f"{name} text", "code switch": f"{name} mixed in", "translated": f"translated to {name}"}.get(kind, f"{kind}, {name}")
+        return {"parallel text": f"{name} text", "code switch": f"{name} mixed in", "translated": f"translated to {name}"}.get(
+            kind, f"{kind}, {name}"
+        )
     return {"mcar": "missing at random", "mar": "missing by other fields", "mnar": "missing by own value"}.get(kind, kind) + (
         label[label.index("(") :] if "(" in label else ""
     )
@@ -64,7 +70,9 @@ def _cells(gate: Judged, wanted: Verdict) -> str:
     found = [c for c in gate.cells if c.verdict is wanted]
     found = sorted(found, key=lambda c: c.value if gate.promise.up else -c.value)
     shown = [
-        f"{scenario_words(c.scenario)}{f' at {c.severity:g}' if 0 < c.severity < 1 else ''} {number(c.value)}" if c.scenario != "clean" else number(c.value)
+        f"{scenario_words(c.scenario)}{f' at {c.severity:g}' if 0 < c.severity < 1 else ''} {number(c.value)}"
+        if c.scenario != "clean"
+        else number(c.value)
         for c in found[:4]
     ]
     return ", ".join(shown) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
@@ -97,7 +105,9 @@ _KEY = {
 
 def _languages(gates: Sequence[Judged], wanted: Verdict) -> list[str]:
     "Languages whose whole texts were answered with that verdict, worst first."
-    cells = [c for g in gates for c in g.cells if c.verdict is wanted and c.scenario.startswith(("parallel_text", "translated"))]
+    cells = [
+        c for g in gates for c in g.cells if c.verdict is wanted and c.scenario.startswith(("parallel_text", "translated"))
+    ]
     found = (re.search(r"language='([\w-]+)'", c.scenario) for c in sorted(cells, key=lambda c: c.value))
     return list(dict.fromkeys(language_name(m.group(1)) for m in found if m))
 
@@ -111,7 +121,11 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
 def reason_title(section: _Section, gates: Sequence[Judged]) -> str:
     "What is wrong with a section, in words."
     if not gates:
-        return _ABSENT.get(section.name, f"Nothing is promised about {section.name}") if section.verdict is Verdict.ABSENT else f"{section.name.capitalize()}: {section.reason}"
+        return (
+            _ABSENT.get(section.name, f"Nothing is promised about {section.name}")
+            if section.verdict is Verdict.ABSENT
+            else f"{section.name.capitalize()}: {section.reason}"
+        )
     spoken = _languages(gates, Verdict.FAILS)
     if section.verdict is Verdict.FAILS and spoken:
         return f"Customers who write {_listed(spoken)} get wrong answers"

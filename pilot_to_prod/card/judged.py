@@ -16,7 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ._words import language_name, next_step, number, phrase, reason_title, safe
+from ._words import next_step, phrase, reason_title, safe
 from ..evidence import Evidence, evidence_groups
 from ..evidence.statistics import ALPHA, alpha_of_look
 from ..gates import SECTIONS, Fact, Judged, Judgement, Verdict, attested, judge
@@ -25,26 +25,59 @@ from ..spec import Spec, hash_json
 # %% ../../nbs/api/11_card.ipynb #1f84c6ec
 def facts_of(
     spec: Spec,
-    today: date, # on which attestations are valid or not
+    today: date,  # on which attestations are valid or not
 ) -> list[Fact]:
     "What a promise says of owner, retraining, dependencies, governance and outcomes; what it does not say is absent."
     o, g, r = spec.owner, spec.governance, spec.retraining
+
     def said(section: str, name: str, value: Any) -> Fact:
-        return Fact(section, name, value, status="attested" if value else "absent", source="pilot.yaml" if value else "", personal=True)
-    out = [said("accountability", "owner", o and o.name), said("accountability", "contact", o and o.contact), said("accountability", "on call", o and o.on_call),
-           attested("accountability", "support plan", o.support if o else None, today)]
-    out += [said("drift and retraining", "retraining trigger", r and r.trigger), said("drift and retraining", "who approves a new model", r and r.approved_by)]
-    out += [Fact("dependencies", f"{d.name} ({d.kind})", f"{d.state}; owner: {d.owner or 'nobody yet'}", status="attested" if d.owner and d.state in ("ready", "agreed") else "absent",
-                 source="pilot.yaml", personal=True) for d in spec.dependencies]
-    out += [attested("governance", n.replace("_", " "), getattr(g, n) if g else None, today) for n in ("data_sources", "labelling", "lawful_basis", "retention", "audit_trail")]
-    out += [Fact("outcomes", x.name, f"{x.baseline:g} → {x.target:g} {x.unit}".strip(), status="attested" if x.measured_by else "absent",
-                 source=f"measured by {x.measured_by}" if x.measured_by else "pilot.yaml", personal=True) for x in spec.outcomes]
+        return Fact(
+            section, name, value, status="attested" if value else "absent", source="pilot.yaml" if value else "", personal=True
+        )
+
+    out = [
+        said("accountability", "owner", o and o.name),
+        said("accountability", "contact", o and o.contact),
+        said("accountability", "on call", o and o.on_call),
+        attested("accountability", "support plan", o.support if o else None, today),
+    ]
+    out += [
+        said("drift and retraining", "retraining trigger", r and r.trigger),
+        said("drift and retraining", "who approves a new model", r and r.approved_by),
+    ]
+    out += [
+        Fact(
+            "dependencies",
+            f"{d.name} ({d.kind})",
+            f"{d.state}; owner: {d.owner or 'nobody yet'}",
+            status="attested" if d.owner and d.state in ("ready", "agreed") else "absent",
+            source="pilot.yaml",
+            personal=True,
+        )
+        for d in spec.dependencies
+    ]
+    out += [
+        attested("governance", n.replace("_", " "), getattr(g, n) if g else None, today)
+        for n in ("data_sources", "labelling", "lawful_basis", "retention", "audit_trail")
+    ]
+    out += [
+        Fact(
+            "outcomes",
+            x.name,
+            f"{x.baseline:g} → {x.target:g} {x.unit}".strip(),
+            status="attested" if x.measured_by else "absent",
+            source=f"measured by {x.measured_by}" if x.measured_by else "pilot.yaml",
+            personal=True,
+        )
+        for x in spec.outcomes
+    ]
     return out
 
 # %% ../../nbs/api/11_card.ipynb #7896c5e4
 @dataclass(frozen=True)
 class Section:
     "One section: its gates, its facts, and the verdict of the worst of them."
+
     name: str
     verdict: Verdict
     reason: str
@@ -54,71 +87,156 @@ class Section:
 # %% ../../nbs/api/11_card.ipynb #d9d369cb
 _MEASURED = ("performance", "robustness", "languages and markets", "faults and latency")
 
+
 def section(
     name: str,
     gates: Sequence[Judged],
     facts: Sequence[Fact],
-    measured: bool = False, # replay has numbers for it
+    measured: bool = False,  # replay has numbers for it
 ) -> Section:
     "The worst of its gates and of its required facts."
     parts = [g.verdict for g in gates] + [f.verdict for f in facts if f.required]
-    if Verdict.FAILS in parts: verdict, why = Verdict.FAILS, _count(parts.count(Verdict.FAILS), "promise is broken", "promises are broken")
-    elif not parts: verdict, why = (Verdict.UNDECIDED, "measured, but nothing is promised") if measured else (Verdict.ABSENT, "no facts")
-    elif all(p is Verdict.ABSENT for p in parts): verdict, why = Verdict.ABSENT, "no facts"
+    if Verdict.FAILS in parts:
+        verdict, why = Verdict.FAILS, _count(parts.count(Verdict.FAILS), "promise is broken", "promises are broken")
+    elif not parts:
+        verdict, why = (Verdict.UNDECIDED, "measured, but nothing is promised") if measured else (Verdict.ABSENT, "no facts")
+    elif all(p is Verdict.ABSENT for p in parts):
+        verdict, why = Verdict.ABSENT, "no facts"
     elif Verdict.UNDECIDED in parts or Verdict.ABSENT in parts:
         open_, gone = parts.count(Verdict.UNDECIDED), parts.count(Verdict.ABSENT)
-        verdict, why = Verdict.UNDECIDED, " and ".join(filter(None, (_count(open_, "is undecided", "are undecided") if open_ else "", _count(gone, "fact is missing", "facts are missing") if gone else "")))
-    else: verdict, why = Verdict.PASSES, _count(len(gates), "promise is kept", "promises are kept") if gates else "all that is asked is stated"
+        verdict, why = (
+            Verdict.UNDECIDED,
+            " and ".join(
+                filter(
+                    None,
+                    (
+                        _count(open_, "is undecided", "are undecided") if open_ else "",
+                        _count(gone, "fact is missing", "facts are missing") if gone else "",
+                    ),
+                )
+            ),
+        )
+    else:
+        verdict, why = (
+            Verdict.PASSES,
+            _count(len(gates), "promise is kept", "promises are kept") if gates else "all that is asked is stated",
+        )
     return Section(name, verdict, why, tuple(gates), tuple(facts))
 
-def _count(n: int, one: str, many: str) -> str: return f"{n} {one if n == 1 else many}"
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
 
 # %% ../../nbs/api/11_card.ipynb #5731f5b5
 SCHEMA = "pilot-to-prod/scorecard/1"
 EXIT = {"promote": 0, "block": 1, "hold": 3}
 
-def _round(x: float | None) -> float | None: return None if x is None or not isfinite(x) else round(float(x), 6)
+
+def _round(x: float | None) -> float | None:
+    return None if x is None or not isfinite(x) else round(float(x), 6)
 
 # %% ../../nbs/api/11_card.ipynb #904e7c04
 def _gate(g: Judged) -> dict[str, Any]:
     p, w = g.promise, g.worst
-    return {"name": p.name, "says": p.says, "section": p.section, "metric": p.metric, "of": p.of, "limit": p.limit, "at_least": p.up, "threshold": p.threshold,
-            "about": p.says.split(": ")[0], "slice": p.part.slice, "verdict": g.verdict.value, "reason": g.reason, "worst": _judgement(w) if w else None,
-            "margin": _round(((w.value - p.limit) if p.up else (p.limit - w.value))) if w else None, "cells": [_judgement(c) for c in g.cells]}
+    return {
+        "name": p.name,
+        "says": p.says,
+        "section": p.section,
+        "metric": p.metric,
+        "of": p.of,
+        "limit": p.limit,
+        "at_least": p.up,
+        "threshold": p.threshold,
+        "about": p.says.split(": ")[0],
+        "slice": p.part.slice,
+        "verdict": g.verdict.value,
+        "reason": g.reason,
+        "worst": _judgement(w) if w else None,
+        "margin": _round((w.value - p.limit) if p.up else (p.limit - w.value)) if w else None,
+        "cells": [_judgement(c) for c in g.cells],
+    }
+
 
 def _judgement(c: Judgement) -> dict[str, Any]:
-    return {"scenario": c.scenario, "severity": c.severity, "value": _round(c.value), "low": _round(c.low), "high": _round(c.high), "n": c.n, "changed": c.changed,
-            "verdict": c.verdict.value, "reason": c.reason, "p_pass": _round(c.p_pass), "p_fail": _round(c.p_fail), "needed": c.needed}
+    return {
+        "scenario": c.scenario,
+        "severity": c.severity,
+        "value": _round(c.value),
+        "low": _round(c.low),
+        "high": _round(c.high),
+        "n": c.n,
+        "changed": c.changed,
+        "verdict": c.verdict.value,
+        "reason": c.reason,
+        "p_pass": _round(c.p_pass),
+        "p_fail": _round(c.p_fail),
+        "needed": c.needed,
+    }
+
 
 def _fact(f: Fact) -> dict[str, Any]:
-    return {"section": f.section, "name": f.name, "value": f.value, "interval": None if f.interval is None else [_round(v) for v in f.interval], "n": f.n, "status": f.status,
-            "source": f.source, "verdict": f.verdict.value, "required": f.required}
+    return {
+        "section": f.section,
+        "name": f.name,
+        "value": f.value,
+        "interval": None if f.interval is None else [_round(v) for v in f.interval],
+        "n": f.n,
+        "status": f.status,
+        "source": f.source,
+        "verdict": f.verdict.value,
+        "required": f.required,
+    }
 
 # %% ../../nbs/api/11_card.ipynb #b5f6b2fb
 def _curves(evidence: Evidence, gates: Sequence[Judged]) -> list[dict[str, Any]]:
     "One curve a scenario over its severities, seeds together, with the verdict of the promises about it."
     metric = "mae" if evidence.task == "regression" else "accuracy"
-    clean, out = evidence.estimate(metric).estimate, {}
+    clean = evidence.estimate(metric).estimate
+    out: dict[str, dict[str, Any]] = {}
     assert clean is not None
     for (name, severity), cells in evidence_groups(evidence).items():
         cell, found = evidence.cells[cells[0]], evidence.estimate(metric, cells=cells).estimate
-        if found is None: continue
+        if found is None:
+            continue
         low, high = found.interval()
-        curve = out.setdefault(name, {"scenario": name, "kind": cell.kind, "family": cell.family, "expect": cell.expect, "params": cell.spec, "metric": metric, "exercised": False,
-                                      "points": [{"severity": 0.0, **_point(clean.value, *clean.interval())}]})
+        curve = out.setdefault(
+            name,
+            {
+                "scenario": name,
+                "kind": cell.kind,
+                "family": cell.family,
+                "expect": cell.expect,
+                "params": cell.spec,
+                "metric": metric,
+                "exercised": False,
+                "points": [{"severity": 0.0, **_point(clean.value, *clean.interval())}],
+            },
+        )
         curve["exercised"] = curve["exercised"] or cell.exercised
-        curve["points"].append({"severity": severity, **_point(found.value, low, high), "changed": int(sum(evidence.touched[i].sum() for i in cells) / len(cells))})
-    for curve in out.values(): curve["verdict"], curve["limit"] = _curve_verdict(curve, gates)
+        curve["points"].append(
+            {
+                "severity": severity,
+                **_point(found.value, low, high),
+                "changed": int(sum(evidence.touched[i].sum() for i in cells) / len(cells)),
+            }
+        )
+    for curve in out.values():
+        curve["verdict"], curve["limit"] = _curve_verdict(curve, gates)
     return list(out.values())
 
-def _point(value: float, low: float, high: float) -> dict[str, Any]: return {"value": _round(value), "low": _round(low), "high": _round(high)}
+
+def _point(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"value": _round(value), "low": _round(low), "high": _round(high)}
 
 # %% ../../nbs/api/11_card.ipynb #4582921c
 def _curve_verdict(curve: dict[str, Any], gates: Sequence[Judged]) -> tuple[str, float | None]:
     about = [(g, c) for g in gates for c in g.cells if c.scenario == curve["scenario"]]
     limit = next((g.promise.limit for g, _ in about if g.promise.metric == curve["metric"] and g.promise.of == "value"), None)
-    if not curve["exercised"]: return "not exercised", limit
-    return next((v for v in ("fails", "undecided", "passes") if any(c.verdict.value == v for _, c in about)), "no promise"), limit
+    if not curve["exercised"]:
+        return "not exercised", limit
+    return next(
+        (v for v in ("fails", "undecided", "passes") if any(c.verdict.value == v for _, c in about)), "no promise"
+    ), limit
 
 # %% ../../nbs/api/11_card.ipynb #02e4c6c9
 def _slices(evidence: Evidence) -> list[dict[str, Any]]:
@@ -126,31 +244,68 @@ def _slices(evidence: Evidence) -> list[dict[str, Any]]:
     metric, out = "mae" if evidence.task == "regression" else "accuracy", []
     for name in evidence.slices:
         found = evidence.estimate(metric, slice=name).estimate
-        if found is not None: out.append({"slice": name, "n": found.n, "metric": metric, **_point(found.value, *found.interval())})
+        if found is not None:
+            out.append({"slice": name, "n": found.n, "metric": metric, **_point(found.value, *found.interval())})
     return sorted(out, key=lambda r: (-r["value"] if metric == "mae" else r["value"], r["slice"]))
 
 # %% ../../nbs/api/11_card.ipynb #9d592a7a
 def _performance(evidence: Evidence, spec: Spec) -> list[dict[str, Any]]:
     "Headline numbers on clean rows."
-    metrics: list[tuple[str, str | None]] = [("mae", None)] if evidence.task == "regression" else [("accuracy", None), ("macro_f1", None), *(("recall", x) for x in (evidence.labels if len(evidence.labels) <= 12 else ()))]
+    metrics: list[tuple[str, str | None]] = (
+        [("mae", None)]
+        if evidence.task == "regression"
+        else [
+            ("accuracy", None),
+            ("macro_f1", None),
+            *(("recall", x) for x in (evidence.labels if len(evidence.labels) <= 12 else ())),
+        ]
+    )
     out = []
     for metric, label in metrics:
         found = evidence.estimate(metric, label=label).estimate
-        if found is not None: out.append({"metric": metric, "label": label, "n": found.n, **_point(found.value, *found.interval())})
-    if spec.costs: out.append({"metric": "mean cost", "label": None, "n": len(evidence), "value": _round(_cost(evidence, spec)), "low": None, "high": None})
+        if found is not None:
+            out.append({"metric": metric, "label": label, "n": found.n, **_point(found.value, *found.interval())})
+    if spec.costs:
+        out.append(
+            {
+                "metric": "mean cost",
+                "label": None,
+                "n": len(evidence),
+                "value": _round(_cost(evidence, spec)),
+                "low": None,
+                "high": None,
+            }
+        )
     return out
+
 
 def _cost(evidence: Evidence, spec: Spec) -> float:
     "Mean cost a row by the promise's table of mistakes, on clean rows; described, not judged."
     names = [*evidence.labels, "(fault)", "(abstained)"]
-    return sum(spec.costs.get(f"{names[t]} -> {names[a]}", 0.0) for t, a in zip(evidence.truth, evidence.clean, strict=True)) / len(evidence)
+    return sum(
+        spec.costs.get(f"{names[t]} -> {names[a]}", 0.0) for t, a in zip(evidence.truth, evidence.clean, strict=True)
+    ) / len(evidence)
 
 # %% ../../nbs/api/11_card.ipynb #7319c3cf
 def _faults(evidence: Evidence) -> list[dict[str, Any]]:
     "Errors by scenario and kind; messages are the pilot's own words, so they stay out of the hashed part."
-    if not len(evidence.faults): return []
-    grouped = evidence.faults.groupby(["scenario", "error"]).agg(rows=("key", "nunique"), first=("message", "first"), severity=("severity", "min")).reset_index()
-    return [{"scenario": str(r.scenario), "error": str(r.error), "rows": int(r.rows), "from": float(r.severity), "message": safe(str(r.first), 160)} for r in grouped.itertuples()]
+    if not len(evidence.faults):
+        return []
+    grouped = (
+        evidence.faults.groupby(["scenario", "error"])
+        .agg(rows=("key", "nunique"), first=("message", "first"), severity=("severity", "min"))
+        .reset_index()
+    )
+    return [
+        {
+            "scenario": str(r["scenario"]),
+            "error": str(r["error"]),
+            "rows": int(r["rows"]),
+            "from": float(r["severity"]),
+            "message": safe(str(r["first"]), 160),
+        }
+        for r in grouped.to_dict(orient="records")
+    ]
 
 # %% ../../nbs/api/11_card.ipynb #ea6fa2c6
 def _reasons(sections: Sequence[Section], spec: Spec) -> list[dict[str, str]]:
@@ -158,16 +313,20 @@ def _reasons(sections: Sequence[Section], spec: Spec) -> list[dict[str, str]]:
     out = []
     for wanted in (Verdict.FAILS, Verdict.UNDECIDED, Verdict.ABSENT):
         for s in sections:
-            if s.verdict is not wanted: continue
+            if s.verdict is not wanted:
+                continue
             hit = sorted((g for g in s.gates if g.verdict is wanted), key=lambda g: g.worst.p_fail if g.worst else 1)
-            out.append({"section": s.name, "title": reason_title(s, hit), "text": phrase(s, hit), "next": next_step(s, hit, spec)})
+            out.append(
+                {"section": s.name, "title": reason_title(s, hit), "text": phrase(s, hit), "next": next_step(s, hit, spec)}
+            )
     return out
 
 # %% ../../nbs/api/11_card.ipynb #bb61a274
 class Scorecard:
     "A judged pilot. Shows itself; `verdict`, `sections`, `document`, `save` to .html, .json, .xml (JUnit) or .md."
 
-    def __init__(self, document: dict[str, Any]) -> None: self.document = document
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
 
     @property
     def verdict(self) -> str:
@@ -189,20 +348,38 @@ class Scorecard:
         "The verdict in one sentence."
         return self.document["timing"]["sentence"]
 
-    def reasons(self, n: int = 3) -> list[dict[str, str]]: return self.document["timing"]["reasons"][:n]
-    def html(self) -> str: from pilot_to_prod.card._render import html; return html(self.document)
-    def markdown(self) -> str: from pilot_to_prod.card._render import markdown; return markdown(self.document)
-    def junit(self) -> str: from pilot_to_prod.card._render import junit; return junit(self.document)
-    def json(self) -> str: return json.dumps(self.document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    def reasons(self, n: int = 3) -> list[dict[str, str]]:
+        return self.document["timing"]["reasons"][:n]
 
-    def save(self,
-        path: str | Path | None, # .html, .json, .xml or .md; None: nothing is written
+    def html(self) -> str:
+        from pilot_to_prod.card._render import html
+
+        return html(self.document)
+
+    def markdown(self) -> str:
+        from pilot_to_prod.card._render import markdown
+
+        return markdown(self.document)
+
+    def junit(self) -> str:
+        from pilot_to_prod.card._render import junit
+
+        return junit(self.document)
+
+    def json(self) -> str:
+        return json.dumps(self.document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+
+    def save(
+        self,
+        path: str | Path | None,  # .html, .json, .xml or .md; None: nothing is written
     ) -> Path | None:
         "Write the card in the form that the ending names; written aside and renamed. Raises ValueError for another ending."
-        if path is None: return None
+        if path is None:
+            return None
         path = Path(path)
         forms = {".html": self.html, ".json": self.json, ".xml": self.junit, ".md": self.markdown}
-        if path.suffix not in forms: raise ValueError(f"{path}: a card is saved as {', '.join(forms)}; got {path.suffix or 'no ending'!r}.")
+        if path.suffix not in forms:
+            raise ValueError(f"{path}: a card is saved as {', '.join(forms)}; got {path.suffix or 'no ending'!r}.")
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(path.name + ".part")
         aside.write_text(forms[path.suffix](), encoding="utf-8")
@@ -213,16 +390,21 @@ class Scorecard:
     def load(cls, path: str | Path) -> "Scorecard":
         "A card from its JSON. Raises ValueError where its hashes do not hold."
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-        if document.get("schema") != SCHEMA: raise ValueError(f"{path}: not a card of schema {SCHEMA}.")
+        if document.get("schema") != SCHEMA:
+            raise ValueError(f"{path}: not a card of schema {SCHEMA}.")
         bad = [n for n, h in hashes(document).items() if document.get(n) != h]
-        if bad: raise ValueError(f"{path}: {' and '.join(bad)} do not hold: the card was changed after it was judged.")
+        if bad:
+            raise ValueError(f"{path}: {' and '.join(bad)} do not hold: the card was changed after it was judged.")
         return cls(document)
 
-    def __repr__(self) -> str: return f"<scorecard {self.document['content']['pilot']['name']}: {self.verdict}>"
+    def __repr__(self) -> str:
+        return f"<scorecard {self.document['content']['pilot']['name']}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
         from html import escape
-        return f'<iframe title="Production scorecard" srcdoc="{escape(self.html(), quote=True)}" style="width:100%;height:900px;border:1px solid #dfe3ea;border-radius:8px" sandbox></iframe>'
+
+        look = "width:100%;height:900px;border:1px solid #dfe3ea;border-radius:8px"
+        return f'<iframe title="Production scorecard" srcdoc="{escape(self.html(), quote=True)}" style="{look}" sandbox></iframe>'
 
 # %% ../../nbs/api/11_card.ipynb #45e27660
 def hashes(document: dict[str, Any]) -> dict[str, str]:
@@ -234,60 +416,135 @@ def hashes(document: dict[str, Any]) -> dict[str, str]:
 def scorecard(
     spec: Spec,
     evidence: Evidence,
-    facts: Iterable[Fact] = (),   # from rooms above: drift, events, outcomes, attestations
+    facts: Iterable[Fact] = (),  # from rooms above: drift, events, outcomes, attestations
     *,
-    look: int = 1,                # how often this promise was looked at on these rows, this time included
-    now: date | None = None,      # on which attestations hold; None: today
-    provenance: dict[str, Any] | None = None, # further hashes: notebooks, environment
+    look: int = 1,  # how often this promise was looked at on these rows, this time included
+    now: date | None = None,  # on which attestations hold; None: today
+    provenance: dict[str, Any] | None = None,  # further hashes: notebooks, environment
 ) -> Scorecard:
     "Judge everything at once. Raises ValueError where evidence and promise do not belong together."
-    if evidence.pilot["spec"] != spec.hash: raise ValueError(f"the evidence was made for another promise ({evidence.pilot['spec'][:12]}, this one is {spec.hash[:12]}): replay again.")
+    if evidence.pilot["spec"] != spec.hash:
+        raise ValueError(
+            f"the evidence was made for another promise ({evidence.pilot['spec'][:12]}, this one is {spec.hash[:12]}): replay "
+            "again."
+        )
     today = now or date.today()
     known, gates = [*facts_of(spec, today), *facts], judge(spec, evidence, look)
     untimed = [g for g in gates if g.promise.metric != "latency_p95"]
     content = _content(spec, evidence, known, untimed, look, provenance or {})
     sections = _sections(evidence, known, gates)
-    document: dict[str, Any] = {"schema": SCHEMA, "content": content, "timing": _timing(spec, evidence, sections, gates), "made": {"on": today.isoformat()},
-                                "shown": {"examples": json.loads(evidence.worst(12).to_json(orient="records")) if len(evidence.examples) else [], "faults": _faults(evidence)}}
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "content": content,
+        "timing": _timing(spec, evidence, sections, gates),
+        "made": {"on": today.isoformat()},
+        "shown": {
+            "examples": json.loads(evidence.worst(12).to_json(orient="records")) if len(evidence.examples) else [],
+            "faults": _faults(evidence),
+        },
+    }
     return Scorecard(document | hashes(document))
 
 # %% ../../nbs/api/11_card.ipynb #09d32fbf
 def _sections(evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged]) -> list[Section]:
-    has = {"performance": True, "robustness": any(c.family in ("missing", "messy") for c in evidence.cells), "faults and latency": True,
-           "languages and markets": any(c.family == "multilingual" for c in evidence.cells) or any(n.split("=")[0] in ("language", "market") for n in evidence.slices)}
-    return [section(n, [g for g in gates if g.promise.section == n], [f for f in facts if f.section == n], has.get(n, False)) for n in SECTIONS]
+    has = {
+        "performance": True,
+        "robustness": any(c.family in ("missing", "messy") for c in evidence.cells),
+        "faults and latency": True,
+        "languages and markets": any(c.family == "multilingual" for c in evidence.cells)
+        or any(n.split("=")[0] in ("language", "market") for n in evidence.slices),
+    }
+    return [
+        section(n, [g for g in gates if g.promise.section == n], [f for f in facts if f.section == n], has.get(n, False))
+        for n in SECTIONS
+    ]
 
-# %% ../../nbs/api/11_card.ipynb #530478f9
-def _content(spec: Spec, evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged], look: int, provenance: dict[str, Any]) -> dict[str, Any]:
-    judged = sum(1 for g in gates for c in g.cells if c.verdict is not Verdict.UNDECIDED or c.reason.startswith(("the limit", "misses")))
-    return {"pilot": {k: v for k, v in evidence.pilot.items() if k not in ("spec", "data", "model")} | {"owner": spec.owner.name if spec.owner else None},
-            "hashes": {"spec": evidence.pilot["spec"], "data": evidence.pilot["data"], "model": evidence.pilot["model"], "evidence": evidence.hash, **provenance},
-            "rows": len(evidence), "scenarios": len({c.scenario for c in evidence.cells}), "cells": len(evidence.cells), "alpha": ALPHA, "alpha_pass": alpha_of_look(look), "look": look,
-            "judged": judged, "sections": [_section(s) for s in _sections(evidence, facts, gates)], "gates": [_gate(g) for g in gates], "facts": [_fact(f) for f in facts],
-            "performance": _performance(evidence, spec), "curves": _curves(evidence, gates), "slices": _slices(evidence),
-            "clusters": None if evidence.clusters is None else len(set(evidence.clusters.tolist())), "notes": list(evidence.notes)}
+# %% ../../nbs/api/11_card.ipynb #aec93aa0
+def _content(
+    spec: Spec, evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged], look: int, provenance: dict[str, Any]
+) -> dict[str, Any]:
+    judged = sum(
+        1 for g in gates for c in g.cells if c.verdict is not Verdict.UNDECIDED or c.reason.startswith(("the limit", "misses"))
+    )
+    return {
+        "pilot": {k: v for k, v in evidence.pilot.items() if k not in ("spec", "data", "model")}
+        | {"owner": spec.owner.name if spec.owner else None},
+        "hashes": {
+            "spec": evidence.pilot["spec"],
+            "data": evidence.pilot["data"],
+            "model": evidence.pilot["model"],
+            "evidence": evidence.hash,
+            **provenance,
+        },
+        "rows": len(evidence),
+        "scenarios": len({c.scenario for c in evidence.cells}),
+        "cells": len(evidence.cells),
+        "alpha": ALPHA,
+        "alpha_pass": alpha_of_look(look),
+        "look": look,
+        "judged": judged,
+        "sections": [_section(s) for s in _sections(evidence, facts, gates)],
+        "gates": [_gate(g) for g in gates],
+        "facts": [_fact(f) for f in facts],
+        "performance": _performance(evidence, spec),
+        "curves": _curves(evidence, gates),
+        "slices": _slices(evidence),
+        "clusters": None if evidence.clusters is None else len(set(evidence.clusters.tolist())),
+        "notes": list(evidence.notes),
+    }
 
-def _section(s: Section) -> dict[str, Any]: return {"name": s.name, "verdict": s.verdict.value, "reason": s.reason}
+
+def _section(s: Section) -> dict[str, Any]:
+    return {"name": s.name, "verdict": s.verdict.value, "reason": s.reason}
 
 # %% ../../nbs/api/11_card.ipynb #6e45cd34
 def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: Sequence[Judged]) -> dict[str, Any]:
     "What rests on clocks: latency, the section it stands in, and with it the verdict."
     verdicts = [s.verdict for s in sections]
-    verdict = "block" if Verdict.FAILS in verdicts else "promote" if all(v is Verdict.PASSES for v in verdicts) and not spec.exploration else "hold"
+    verdict = (
+        "block"
+        if Verdict.FAILS in verdicts
+        else "promote"
+        if all(v is Verdict.PASSES for v in verdicts) and not spec.exploration
+        else "hold"
+    )
     timed = [g for g in gates if g.promise.metric == "latency_p95"]
     found = evidence.estimate("latency_p95").estimate
-    latency = None if found is None else {"runs": int(found.n), "calls": int(evidence.latency.size) if evidence.latency is not None else 0, **_point(found.value, *found.interval())}
-    return {"verdict": verdict, "sentence": _sentence(spec, evidence, verdict, sections), "sections": [_section(s) for s in sections], "gates": [_gate(g) for g in timed], "latency": latency,
-            "reasons": _reasons(sections, spec)}
+    latency = (
+        None
+        if found is None
+        else {
+            "runs": int(found.n),
+            "calls": int(evidence.latency.size) if evidence.latency is not None else 0,
+            **_point(found.value, *found.interval()),
+        }
+    )
+    return {
+        "verdict": verdict,
+        "sentence": _sentence(spec, evidence, verdict, sections),
+        "sections": [_section(s) for s in sections],
+        "gates": [_gate(g) for g in timed],
+        "latency": latency,
+        "reasons": _reasons(sections, spec),
+    }
 
 # %% ../../nbs/api/11_card.ipynb #f8dc72d6
 def _sentence(spec: Spec, evidence: Evidence, verdict: str, sections: Sequence[Section]) -> str:
     by = {v: sum(s.verdict is v for s in sections) for v in Verdict}
     gates = [g for s in sections for g in s.gates]
     broken, open_ = sum(g.verdict is Verdict.FAILS for g in gates), sum(g.verdict is Verdict.UNDECIDED for g in gates)
-    if spec.exploration: return "This is an exploration: what was measured is shown, nothing is promised yet, so nothing can be promoted."
-    if verdict == "promote": return f"All {len(gates)} promises are kept, and everything that is asked of its owner is stated."
-    parts = [_count(broken, "promise is broken beyond chance", "promises are broken beyond chance") if broken else "", _count(open_, "needs more evidence", "need more evidence") if open_ else "",
-             _count(by[Verdict.ABSENT], "section has no facts", "sections have no facts") if by[Verdict.ABSENT] else ""]
+    if spec.exploration:
+        return "This is an exploration: what was measured is shown, nothing is promised yet, so nothing can be promoted."
+    if verdict == "promote":
+        return f"All {len(gates)} promises are kept, and everything that is asked of its owner is stated."
+    parts = [
+        _count(broken, "promise is broken beyond chance", "promises are broken beyond chance") if broken else "",
+        _count(open_, "needs more evidence", "need more evidence") if open_ else "",
+        _count(by[Verdict.ABSENT], "section has no facts", "sections have no facts") if by[Verdict.ABSENT] else "",
+    ]
     said = [p for p in parts if p]
-    return f"Of {len(gates)} promises {_count(sum(g.verdict is Verdict.PASSES for g in gates), 'is', 'are')} kept; " + (", ".join(said) if said else "some facts are missing") + "."
+    return (
+        f"Of {len(gates)} promises {_count(sum(g.verdict is Verdict.PASSES for g in gates), 'is', 'are')} kept; "
+        + (", ".join(said) if said else "some facts are missing")
+        + "."
+    )

@@ -20,11 +20,12 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from scipy.stats import binom
 
-# %% ../../nbs/api/07_statistics.ipynb #cb080d9f
-ALPHA = 0.025 # one-sided, each way
+# %% ../../nbs/api/07_statistics.ipynb #dd530982
+ALPHA = 0.025  # one-sided, each way
+
 
 def z_of(
-    alpha: float, # one-sided error
+    alpha: float,  # one-sided error
 ) -> float:
     "Standard normal quantile 1 − α."
     return float(-ndtri(alpha))
@@ -37,45 +38,51 @@ class Estimate(Protocol):
     def value(self) -> float: ...
     @property
     def n(self) -> int: ...
-    def p_pass(self, limit: float, up: bool) -> float: ...       # one-sided p that the promise is broken, if it is called kept
-    def p_fail(self, limit: float, up: bool) -> float: ...       # one-sided p that the promise is kept, if it is called broken
-    def interval(self, alpha: float = ALPHA) -> tuple[float, float]: ... # α on each side
-    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float: ... # n below which nothing is decided
+    def p_pass(self, limit: float, up: bool) -> float: ...  # one-sided p that the promise is broken, if it is called kept
+    def p_fail(self, limit: float, up: bool) -> float: ...  # one-sided p that the promise is kept, if it is called broken
+    def interval(self, alpha: float = ALPHA) -> tuple[float, float]: ...  # α on each side
+    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float: ...  # n below which nothing is decided
     @property
-    def se(self) -> float: ... # standard error, for planning
+    def se(self) -> float: ...  # standard error, for planning
 
 # %% ../../nbs/api/07_statistics.ipynb #43d7c7de
 @dataclass(frozen=True)
 class Rate:
     "A share of n independent units. `hits` may be fractional: units are then averages over seeds or over a cluster's rows, which is cautious."
+
     hits: float
     n: int
 
     @property
-    def value(self) -> float: return self.hits / self.n if self.n else float("nan")
+    def value(self) -> float:
+        return self.hits / self.n if self.n else float("nan")
 
     @property
     def se(self) -> float:
-        p = (self.hits + 1) / (self.n + 2) # Agresti & Coull's centre: never zero
+        p = (self.hits + 1) / (self.n + 2)  # Agresti & Coull's centre: never zero
         return sqrt(p * (1 - p) / max(self.n, 1))
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
         "Score interval (Wilson 1927); (0, 1) when n is 0."
-        if not self.n: return 0.0, 1.0
+        if not self.n:
+            return 0.0, 1.0
         z, x, n = z_of(alpha), self.hits, self.n
         centre, spread = x + z * z / 2, z * sqrt(x * (n - x) / n + z * z / 4)
         return max(0.0, (centre - spread) / (n + z * z)), min(1.0, (centre + spread) / (n + z * z))
 
     def p_pass(self, limit: float, up: bool) -> float:
         "Tail of the score test (Wilson 1927)."
-        if not self.n or not 0 < limit < 1: return 1.0
+        if not self.n or not 0 < limit < 1:
+            return 1.0
         z = (self.value - limit) / sqrt(limit * (1 - limit) / self.n)
         return float(ndtr(-z if up else z))
 
     def p_fail(self, limit: float, up: bool) -> float:
         "Exact binomial tail (Clopper & Pearson 1934); a fractional count is rounded to the cautious side."
-        if not self.n: return 1.0
-        if up: return float(binom.cdf(ceil(self.hits - 1e-9), self.n, limit))
+        if not self.n:
+            return 1.0
+        if up:
+            return float(binom.cdf(ceil(self.hits - 1e-9), self.n, limit))
         return float(binom.sf(floor(self.hits + 1e-9) - 1, self.n, limit))
 
     def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
@@ -88,22 +95,27 @@ def _bisect(f: Callable[[float], float], low: float, high: float, target: float)
     "Where a falling function of θ crosses the target, to 1e-10."
     for _ in range(60):
         mid = (low + high) / 2
-        if f(mid) > target: low = mid
-        else: high = mid
-        if high - low < 1e-10: break
+        if f(mid) > target:
+            low = mid
+        else:
+            high = mid
+        if high - low < 1e-10:
+            break
     return (low + high) / 2
 
 # %% ../../nbs/api/07_statistics.ipynb #62728572
 @dataclass(frozen=True)
 class Drop:
     "Clean share − stressed share of the same n units: `lost` were right and are wrong, `gained` the other way round."
+
     lost: float
     gained: float
     n: int
-    changed: int | None = None # units that the scenario touched; None: all
+    changed: int | None = None  # units that the scenario touched; None: all
 
     @property
-    def value(self) -> float: return (self.lost - self.gained) / self.n if self.n else float("nan")
+    def value(self) -> float:
+        return (self.lost - self.gained) / self.n if self.n else float("nan")
 
     @property
     def se(self) -> float:
@@ -118,30 +130,37 @@ class Drop:
         return (b - c - n * d) / sqrt(max(n * (2 * q + d * (1 - d)), 1e-12))
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
-        if not self.n: return -1.0, 1.0
+        if not self.n:
+            return -1.0, 1.0
         z = z_of(alpha)
         return _bisect(lambda t: -self.z(t), -1 + 1e-9, 1 - 1e-9, z), _bisect(lambda t: -self.z(t), -1 + 1e-9, 1 - 1e-9, -z)
 
-    def p_pass(self, limit: float, up: bool) -> float: return float(ndtr(self.z(limit) if up else -self.z(limit))) if self.n else 1.0
-    def p_fail(self, limit: float, up: bool) -> float: return float(ndtr(-self.z(limit) if up else self.z(limit))) if self.n else 1.0
+    def p_pass(self, limit: float, up: bool) -> float:
+        return float(ndtr(self.z(limit) if up else -self.z(limit))) if self.n else 1.0
+
+    def p_fail(self, limit: float, up: bool) -> float:
+        return float(ndtr(-self.z(limit) if up else self.z(limit))) if self.n else 1.0
 
     def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
         "z²(1 − δ)/δ units, and at least 30 that the scenario touched."
-        if (self.changed if self.changed is not None else self.n) < 30: return inf
+        if (self.changed if self.changed is not None else self.n) < 30:
+            return inf
         return z_of(alpha) ** 2 * (1 - limit) / limit if limit > 0 else inf
 
 # %% ../../nbs/api/07_statistics.ipynb #8053d139
 @dataclass(frozen=True)
 class Retention:
     "Stressed share ÷ clean share over n touched units. `chance` is the share that the most frequent class would get."
-    both: float   # right clean and stressed
-    lost: float   # right clean only
-    gained: float # right stressed only
+
+    both: float  # right clean and stressed
+    lost: float  # right clean only
+    gained: float  # right stressed only
     n: int
     chance: float = 0.0
 
     @property
-    def value(self) -> float: return (self.both + self.gained) / (self.both + self.lost) if self.both + self.lost else float("nan")
+    def value(self) -> float:
+        return (self.both + self.gained) / (self.both + self.lost) if self.both + self.lost else float("nan")
 
     @property
     def se(self) -> float:
@@ -160,50 +179,55 @@ class Retention:
         return (p1 - f * p2) / sqrt(max(f * (p10 + p01) / n, 1e-12))
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
-        if not self.both + self.lost: return 0.0, inf
+        if not self.both + self.lost:
+            return 0.0, inf
         z = z_of(alpha)
         return _bisect(self.z, 1e-6, 10.0, z), _bisect(self.z, 1e-6, 10.0, -z)
 
-    def p_pass(self, limit: float, up: bool) -> float: return float(ndtr(-self.z(limit) if up else self.z(limit))) if self.both + self.lost else 1.0
-    def p_fail(self, limit: float, up: bool) -> float: return float(ndtr(self.z(limit) if up else -self.z(limit))) if self.both + self.lost else 1.0
+    def p_pass(self, limit: float, up: bool) -> float:
+        return float(ndtr(-self.z(limit) if up else self.z(limit))) if self.both + self.lost else 1.0
+
+    def p_fail(self, limit: float, up: bool) -> float:
+        return float(ndtr(self.z(limit) if up else -self.z(limit))) if self.both + self.lost else 1.0
 
     def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
         "n at which z²r/(1 − r) units are right when clean; infinite where the clean answers do not beat chance."
         clean = Rate(self.both + self.lost, self.n)
-        if not 0 < limit < 1 or not self.n or clean.interval(alpha)[0] <= self.chance: return inf
+        if not 0 < limit < 1 or not self.n or clean.interval(alpha)[0] <= self.chance:
+            return inf
         return z_of(alpha) ** 2 * limit / (1 - limit) / clean.value
 
 # %% ../../nbs/api/07_statistics.ipynb #b6e68241
 def poisson_weights(
-    units: int,              # rows, or clusters
+    units: int,  # rows, or clusters
     replicates: int = 1000,
     seed: int = 0,
-) -> np.ndarray:             # counts, shape (replicates, units), float32 (exact for counts)
+) -> np.ndarray:  # counts, shape (replicates, units), float32 (exact for counts)
     "Poisson(1) bootstrap weights: each unit counts 0, 1, 2, … times (Hanley & MacGibbon 2006). Its generator is its own."
     return np.random.default_rng(np.random.Philox(seed)).poisson(1.0, (replicates, units)).astype(np.float32)
 
 # %% ../../nbs/api/07_statistics.ipynb #5bf2f971
 def confusion(
-    truth: np.ndarray,   # class codes, shape (n,)
-    answers: np.ndarray, # class codes, negative for no answer, shape (n, seeds)
+    truth: np.ndarray,  # class codes, shape (n,)
+    answers: np.ndarray,  # class codes, negative for no answer, shape (n, seeds)
     classes: int,
-) -> np.ndarray:         # per row: hits, answered, present, each over classes, shape (n, 3 × classes)
+) -> np.ndarray:  # per row: hits, answered, present, each over classes, shape (n, 3 × classes)
     "What macro-F1 needs of each row, summed over seeds; integers, so that sums are exact in any order."
     n, seeds = answers.shape
     out = np.zeros((n, 3, classes))
     rows = np.arange(n)
     for s in range(seeds):
         said, a = answers[:, s] >= 0, answers[:, s]
-        np.add.at(out, (rows[said], 1, a[said]), 1)
+        out[rows[said], 1, a[said]] += 1
         right = a == truth
-        np.add.at(out, (rows[right], 0, a[right]), 1)
-    np.add.at(out, (rows, 2, truth), seeds)
+        out[rows[right], 0, a[right]] += 1
+    out[rows, 2, truth] += seeds
     return out.reshape(n, 3 * classes)
 
 # %% ../../nbs/api/07_statistics.ipynb #ff97bd57
 def macro_f1(
-    totals: np.ndarray, # sums of `confusion` rows, shape (…, 3 × classes)
-) -> np.ndarray:        # shape (…,)
+    totals: np.ndarray,  # sums of `confusion` rows, shape (…, 3 × classes)
+) -> np.ndarray:  # shape (…,)
     "Mean over classes of 2·hits ÷ (answered + present); a class with neither counts 0."
     hits, said, there = np.moveaxis(totals.reshape(*totals.shape[:-1], 3, -1), -2, 0)
     return np.mean(np.divide(2 * hits, said + there, out=np.zeros_like(hits, dtype=float), where=(said + there) > 0), axis=-1)
@@ -212,6 +236,7 @@ def macro_f1(
 @dataclass(frozen=True)
 class Normal:
     "An estimate with a standard error and z tails (t with `df`); `short` says why it may not decide, if it may not."
+
     value: float
     se: float
     n: int
@@ -219,14 +244,20 @@ class Normal:
     short: str = ""
 
     def _p(self, limit: float, above: bool) -> float:
-        if not isfinite(self.value) or not self.se > 0: return 1.0
+        if not isfinite(self.value) or not self.se > 0:
+            return 1.0
         t = (self.value - limit) / self.se
         t = -t if above else t
         return float(ndtr(t) if self.df == inf else stdtr(self.df, t))
 
-    def p_pass(self, limit: float, up: bool) -> float: return self._p(limit, up)
-    def p_fail(self, limit: float, up: bool) -> float: return self._p(limit, not up)
-    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float: return inf if self.short else 0.0
+    def p_pass(self, limit: float, up: bool) -> float:
+        return self._p(limit, up)
+
+    def p_fail(self, limit: float, up: bool) -> float:
+        return self._p(limit, not up)
+
+    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
+        return inf if self.short else 0.0
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
         q = z_of(alpha) if self.df == inf else float(-stdtrit(self.df, alpha))
@@ -234,21 +265,28 @@ class Normal:
 
 # %% ../../nbs/api/07_statistics.ipynb #a06f3d94
 def f1_estimate(
-    clean: np.ndarray | None,    # `confusion` of the clean answers a unit, shape (units, 3 × classes); None for "value"
-    stressed: np.ndarray,        # the same under stress
-    weights: np.ndarray,         # poisson_weights(units)
-    of: str = "value",           # value, drop or retention
-    names: tuple[str, ...] = (), # of the classes, for the reason
+    clean: np.ndarray | None,  # `confusion` of the clean answers a unit, shape (units, 3 × classes); None for "value"
+    stressed: np.ndarray,  # the same under stress
+    weights: np.ndarray,  # poisson_weights(units)
+    of: str = "value",  # value, drop or retention
+    names: tuple[str, ...] = (),  # of the classes, for the reason
 ) -> Normal:
     "Macro-F1, its drop or its retention, with the bootstrap's standard error. Undecided below 20 units in a class."
-    def f1(table: np.ndarray) -> tuple[float, np.ndarray]: return float(macro_f1(table.sum(0))), macro_f1((weights @ table.astype(np.float32)).astype(float))
+
+    def f1(table: np.ndarray) -> tuple[float, np.ndarray]:
+        return float(macro_f1(table.sum(0))), macro_f1((weights @ table.astype(np.float32)).astype(float))
+
     point, draws = f1(stressed)
     if of != "value":
         assert clean is not None
         base, drawn = f1(clean)
-        if of == "drop": point, draws = base - point, drawn - draws
+        if of == "drop":
+            point, draws = base - point, drawn - draws
         else:
-            point, draws = point / base if base else float("nan"), np.divide(draws, drawn, out=np.full_like(draws, np.nan), where=drawn > 0)
+            point, draws = (
+                point / base if base else float("nan"),
+                np.divide(draws, drawn, out=np.full_like(draws, np.nan), where=drawn > 0),
+            )
     k = stressed.shape[1] // 3
     present = (stressed[:, 2 * k :] > 0).sum(0)
     few = [names[i] if names else str(i) for i in np.flatnonzero(present < 20)]
@@ -259,84 +297,116 @@ def f1_estimate(
 @dataclass(frozen=True)
 class LogMean:
     "Mean of positive quantities, studentised on the log scale (delta method): mean absolute error. Decides from 1,000 units."
+
     value: float
-    spread: float # standard deviation
+    spread: float  # standard deviation
     n: int
 
     @property
-    def se(self) -> float: return self.spread / sqrt(max(self.n, 1))
-    def _log(self) -> Normal: return Normal(log(self.value), self.se / self.value, self.n, df=max(self.n - 1, 1))
-    def p_pass(self, limit: float, up: bool) -> float: return self._log().p_pass(log(limit), up) if self.value > 0 < limit else 1.0
-    def p_fail(self, limit: float, up: bool) -> float: return self._log().p_fail(log(limit), up) if self.value > 0 < limit else 1.0
-    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float: return 1000.0
+    def se(self) -> float:
+        return self.spread / sqrt(max(self.n, 1))
+
+    def _log(self) -> Normal:
+        return Normal(log(self.value), self.se / self.value, self.n, df=max(self.n - 1, 1))
+
+    def p_pass(self, limit: float, up: bool) -> float:
+        return self._log().p_pass(log(limit), up) if self.value > 0 < limit else 1.0
+
+    def p_fail(self, limit: float, up: bool) -> float:
+        return self._log().p_fail(log(limit), up) if self.value > 0 < limit else 1.0
+
+    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
+        return 1000.0
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
-        if not self.value > 0: return 0.0, inf
+        if not self.value > 0:
+            return 0.0, inf
         low, high = self._log().interval(alpha)
         return float(np.exp(low)), float(np.exp(high))
 
 # %% ../../nbs/api/07_statistics.ipynb #43bf3555
 def mae_estimate(
-    clean: np.ndarray | None, # absolute errors a unit, shape (units,); None for "value"
+    clean: np.ndarray | None,  # absolute errors a unit, shape (units,); None for "value"
     stressed: np.ndarray,
 ) -> Estimate:
     "Mean absolute error, or, with clean errors beside it, its drop (clean − stressed: negative when stress costs), with t tails."
     n = len(stressed)
-    if clean is None: return LogMean(float(stressed.mean()), float(stressed.std(ddof=1)) if n > 1 else 0.0, n)
+    if clean is None:
+        return LogMean(float(stressed.mean()), float(stressed.std(ddof=1)) if n > 1 else 0.0, n)
     gap = clean - stressed
-    return Normal(float(gap.mean()), float(gap.std(ddof=1) / sqrt(n)) if n > 1 else 0.0, n, df=n - 1, short="" if n >= 1000 else "fewer than 1,000 rows")
+    return Normal(
+        float(gap.mean()),
+        float(gap.std(ddof=1) / sqrt(n)) if n > 1 else 0.0,
+        n,
+        df=n - 1,
+        short="" if n >= 1000 else "fewer than 1,000 rows",
+    )
 
 # %% ../../nbs/api/07_statistics.ipynb #0146e58e
 @dataclass(frozen=True)
 class Latency:
     "95% of single-row calls within a limit: calls timed in repeated runs, shape (runs, calls), milliseconds."
+
     calls: np.ndarray
 
     @property
-    def value(self) -> float: return float(np.quantile(self.calls, 0.95))
+    def value(self) -> float:
+        return float(np.quantile(self.calls, 0.95))
+
     @property
-    def n(self) -> int: return len(self.calls)
+    def n(self) -> int:
+        return len(self.calls)
 
     @cached_property
-    def _runs(self) -> np.ndarray: return np.quantile(self.calls, 0.95, axis=1, method="higher")
+    def _runs(self) -> np.ndarray:
+        return np.quantile(self.calls, 0.95, axis=1, method="higher")
+
     @property
-    def se(self) -> float: return float(self._runs.std(ddof=1) / sqrt(self.n)) if self.n > 1 else inf
+    def se(self) -> float:
+        return float(self._runs.std(ddof=1) / sqrt(self.n)) if self.n > 1 else inf
 
     def _over(self, limit: float) -> Normal:
         share = (self.calls > limit).mean(axis=1)
         n, m = self.calls.shape
-        floor_ = sqrt(0.05 * 0.95 / m) # binomial spread of one run: never claim less
+        floor_ = sqrt(0.05 * 0.95 / m)  # binomial spread of one run: never claim less
         return Normal(float(share.mean()), max(float(share.std(ddof=1)), floor_) / sqrt(n), n, df=n - 1)
 
-    def p_pass(self, limit: float, up: bool) -> float: return 1.0 if up or self.n < 2 else self._over(limit).p_pass(0.05, False)
-    def p_fail(self, limit: float, up: bool) -> float: return 1.0 if up or self.n < 2 else self._over(limit).p_fail(0.05, False)
-    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float: return 20.0 if self.calls.shape[1] >= 200 else inf
+    def p_pass(self, limit: float, up: bool) -> float:
+        return 1.0 if up or self.n < 2 else self._over(limit).p_pass(0.05, False)
+
+    def p_fail(self, limit: float, up: bool) -> float:
+        return 1.0 if up or self.n < 2 else self._over(limit).p_fail(0.05, False)
+
+    def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
+        return 20.0 if self.calls.shape[1] >= 200 else inf
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
         "t interval of the runs' 95th percentiles, on the log scale."
         logs = np.log(np.maximum(self._runs, 1e-9))
-        if self.n < 2: return 0.0, inf
+        if self.n < 2:
+            return 0.0, inf
         spread = float(-stdtrit(self.n - 1, alpha)) * float(logs.std(ddof=1)) / sqrt(self.n)
         return float(np.exp(logs.mean() - spread)), float(np.exp(logs.mean() + spread))
 
 # %% ../../nbs/api/07_statistics.ipynb #b25395b6
 def unit_means(
-    values: np.ndarray,          # one value a row (already averaged over seeds), shape (n,)
-    clusters: np.ndarray | None, # cluster code a row, or None
-) -> np.ndarray:                 # one mean a unit
+    values: np.ndarray,  # one value a row (already averaged over seeds), shape (n,)
+    clusters: np.ndarray | None,  # cluster code a row, or None
+) -> np.ndarray:  # one mean a unit
     "Rows averaged within their cluster, clusters in order of code."
-    if clusters is None: return values
+    if clusters is None:
+        return values
     _, codes = np.unique(clusters, return_inverse=True)
     return np.bincount(codes, values) / np.bincount(codes)
 
 # %% ../../nbs/api/07_statistics.ipynb #46734d50
 def binary_estimate(
-    clean: np.ndarray | None,   # 0/1 a row when clean, shape (n,); None for "value"
-    stressed: np.ndarray,       # 0/1 a row and seed, shape (n, seeds)
-    of: str = "value",          # value, drop or retention
+    clean: np.ndarray | None,  # 0/1 a row when clean, shape (n,); None for "value"
+    stressed: np.ndarray,  # 0/1 a row and seed, shape (n, seeds)
+    of: str = "value",  # value, drop or retention
     clusters: np.ndarray | None = None,
-    changed: int | None = None, # rows that the scenario touched
-    chance: float = 0.0,        # retention: share of the most frequent class
+    changed: int | None = None,  # rows that the scenario touched
+    chance: float = 0.0,  # retention: share of the most frequent class
 ) -> Estimate:
     "The estimate of a share, its drop or its retention, from indicators."
     s = stressed.mean(axis=1)
@@ -345,15 +415,16 @@ def binary_estimate(
         return Rate(float(units.sum()), len(units))
     assert clean is not None
     lost, gained = unit_means(clean * (1 - s), clusters), unit_means((1 - clean) * s, clusters)
-    if of == "drop": return Drop(float(lost.sum()), float(gained.sum()), len(lost), changed)
+    if of == "drop":
+        return Drop(float(lost.sum()), float(gained.sum()), len(lost), changed)
     both = unit_means(clean * s, clusters)
     return Retention(float(both.sum()), float(lost.sum()), float(gained.sum()), len(lost), chance)
 
 # %% ../../nbs/api/07_statistics.ipynb #eae600df
 def holm(
-    p: np.ndarray,         # p-values of everything that is judged, shape (m,)
+    p: np.ndarray,  # p-values of everything that is judged, shape (m,)
     alpha: float = ALPHA,
-) -> np.ndarray:           # rejected or not, shape (m,)
+) -> np.ndarray:  # rejected or not, shape (m,)
     "Step-down rejections that keep the chance of any false one at α under any dependence (Holm 1979)."
     m, order = len(p), np.argsort(p, kind="stable")
     inside = p[order] <= alpha / (m - np.arange(m))
@@ -364,24 +435,26 @@ def holm(
 
 # %% ../../nbs/api/07_statistics.ipynb #b7614016
 def alpha_of_look(
-    look: int,             # 1 for the first look at a promise
+    look: int,  # 1 for the first look at a promise
     alpha: float = ALPHA,
 ) -> float:
     "What the k-th look at a promise may spend: α, then α/(k(k − 1)); all looks together at most 2α."
-    if look < 1: raise ValueError(f"looks are counted from 1; got {look}.")
+    if look < 1:
+        raise ValueError(f"looks are counted from 1; got {look}.")
     return alpha if look == 1 else alpha / (look * (look - 1))
 
 # %% ../../nbs/api/07_statistics.ipynb #e293bd43
 def rows_to_decide(
     estimate: Estimate,
     limit: float,
-    up: bool,             # at_least
-    judged: int = 1,      # everything judged on the card, for failing
+    up: bool,  # at_least
+    judged: int = 1,  # everything judged on the card, for failing
     alpha: float = ALPHA,
-) -> int | None:          # None: none in sight, the value is within one standard error of the limit
+) -> int | None:  # None: none in sight, the value is within one standard error of the limit
     "Units that would settle it, if the value stays: ((z_α' + 0.84)·σ ÷ distance)², α' = α for passing, α/m for failing."
     gap, se = abs(estimate.value - limit), estimate.se
-    if not isfinite(gap) or not se or gap <= se: return None
+    if not isfinite(gap) or not se or gap <= se:
+        return None
     kept = (estimate.value >= limit) == up
     z = z_of(alpha if kept else alpha / judged) + 0.84
     return max(ceil(z * z * se * se * estimate.n / gap**2), ceil(min(estimate.minimum(limit, up, alpha), 1e9)))

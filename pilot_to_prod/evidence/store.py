@@ -21,39 +21,50 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .statistics import Estimate, Latency, binary_estimate, confusion, f1_estimate, mae_estimate, poisson_weights, unit_means
+from pilot_to_prod.evidence.statistics import (
+    Estimate,
+    Latency,
+    binary_estimate,
+    confusion,
+    f1_estimate,
+    mae_estimate,
+    poisson_weights,
+    unit_means,
+)
 
-# %% ../../nbs/api/08_evidence.ipynb #b091f903
-ABSTAINED, FAULT = -1, -2 # codes beside the classes: handed over to a person; no answer at all
-SCALE = 1_000_000         # scores are kept as integers of 1/SCALE
+# %% ../../nbs/api/08_evidence.ipynb #304080f6
+ABSTAINED, FAULT = -1, -2  # codes beside the classes: handed over to a person; no answer at all
+SCALE = 1_000_000  # scores are kept as integers of 1/SCALE
 
 # %% ../../nbs/api/08_evidence.ipynb #0c78580e
 @dataclass(frozen=True)
 class Cell:
     "One replay: a scenario at one severity with one seed, and its books."
-    scenario: str        # label for people, parameters included
-    kind: str            # registered name
+
+    scenario: str  # label for people, parameters included
+    kind: str  # registered name
     family: str
     severity: float
     seed: int
     expect: str
-    spec: dict[str, Any] = field(default_factory=dict) # as `scenario(**spec)` takes it, without severity
+    spec: dict[str, Any] = field(default_factory=dict)  # as `scenario(**spec)` takes it, without severity
     asked: int = 0
     eligible: int = 0
     delivered: int = 0
     units: int = 0
-    changed: int = 0     # rows
+    changed: int = 0  # rows
     exercised: bool = True
 
 # %% ../../nbs/api/08_evidence.ipynb #4998ed64
 @dataclass(frozen=True, eq=False)
 class Answers:
     "Coded answers with the truth, the slices, the books, the examples and the faults beside them. Rows are in key order."
-    pilot: dict[str, Any]                 # name, version, task, labels, owner and hashes of spec, data and model
-    keys: np.ndarray                      # row keys, shape (n,)
-    truth: np.ndarray                     # class codes, or numbers for regression
-    clean: np.ndarray                     # answers: int16 codes, or float64
-    clean_score: np.ndarray               # confidence of the answer in 1/SCALE, int32; -1 where there is none
+
+    pilot: dict[str, Any]  # name, version, task, labels, owner and hashes of spec, data and model
+    keys: np.ndarray  # row keys, shape (n,)
+    truth: np.ndarray  # class codes, or numbers for regression
+    clean: np.ndarray  # answers: int16 codes, or float64
+    clean_score: np.ndarray  # confidence of the answer in 1/SCALE, int32; -1 where there is none
     cells: tuple[Cell, ...] = ()
     answers: tuple[np.ndarray, ...] = ()  # one array a cell
     scores: tuple[np.ndarray, ...] = ()
@@ -62,34 +73,42 @@ class Answers:
     clusters: np.ndarray | None = None
     examples: pd.DataFrame = field(default_factory=pd.DataFrame)
     faults: pd.DataFrame = field(default_factory=pd.DataFrame)
-    latency: np.ndarray | None = None     # milliseconds, shape (runs, calls)
-    notes: tuple[str, ...] = ()           # limits that were set, what was left out
+    latency: np.ndarray | None = None  # milliseconds, shape (runs, calls)
+    notes: tuple[str, ...] = ()  # limits that were set, what was left out
 
     @property
-    def task(self) -> str: return self.pilot["task"]
+    def task(self) -> str:
+        return self.pilot["task"]
 
     @property
-    def labels(self) -> tuple[str, ...]: return tuple(self.pilot["labels"])
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.pilot["labels"])
 
-    def __len__(self) -> int: return len(self.keys)
+    def __len__(self) -> int:
+        return len(self.keys)
 
     def __repr__(self) -> str:
         return f"<evidence of {self.pilot['name']}: {len(self)} rows, {len({c.scenario for c in self.cells})} scenarios, {len(self.cells)} cells>"
 
-    def rows(self,
-        name: str | None = None, # a slice by name, or None for all rows
-    ) -> np.ndarray:             # bool, shape (n,)
+    def rows(
+        self,
+        name: str | None = None,  # a slice by name, or None for all rows
+    ) -> np.ndarray:  # bool, shape (n,)
         "The rows of a slice. Raises LookupError with the known ones."
-        if name is None or name == "all": return np.ones(len(self), bool)
-        if name not in self.slices: raise LookupError(f"no slice is called {name!r}; known: all, {', '.join(self.slices)}.")
+        if name is None or name == "all":
+            return np.ones(len(self), bool)
+        if name not in self.slices:
+            raise LookupError(f"no slice is called {name!r}; known: all, {', '.join(self.slices)}.")
         return self.slices[name]
 
     @cached_property
     def hash(self) -> str:
         "SHA-256 of answers, keys and books: the same for the same replay, whatever the batches, workers or machine. Latency is not in it."
         digest = hashlib.sha256(json.dumps(self._meta(), sort_keys=True, ensure_ascii=False).encode())
-        for key in self.keys: digest.update(str(key).encode() + b"\0")
-        for array in self._arrays(): digest.update(np.ascontiguousarray(array).tobytes())
+        for key in self.keys:
+            digest.update(str(key).encode() + b"\0")
+        for array in self._arrays():
+            digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def _meta(self) -> dict[str, Any]:
@@ -98,78 +117,121 @@ class Answers:
 
     def _arrays(self) -> Iterable[np.ndarray]:
         yield from (self.truth, self.clean, self.clean_score, *self.slices.values())
-        for a, s, t in zip(self.answers, self.scores, self.touched, strict=True): yield from (a, s, t)
+        for a, s, t in zip(self.answers, self.scores, self.touched, strict=True):
+            yield from (a, s, t)
 
 # %% ../../nbs/api/08_evidence.ipynb #21ac1ea4
 METRICS = ("accuracy", "macro_f1", "recall", "mae", "unchanged", "answered", "abstained", "latency_p95")
 
+
 @dataclass(frozen=True)
 class Found:
     "An estimate and what it stands on."
-    estimate: Estimate | None # None: no rows to stand on
+
+    estimate: Estimate | None  # None: no rows to stand on
     rows: int
     changed: int = 0
-    why: str = ""             # why it may not be judged, if it may not
+    why: str = ""  # why it may not be judged, if it may not
 
 # %% ../../nbs/api/08_evidence.ipynb #e4b19b7d
 def _indicator(task: str, metric: str, answers: np.ndarray, clean: np.ndarray, truth: np.ndarray) -> np.ndarray:
     "0/1 a row and seed, from answers of shape (n, seeds)."
-    if metric in ("accuracy", "recall"): hit = answers == truth[:, None]
-    elif metric == "unchanged": hit = (answers == clean[:, None]) | ((answers != answers) & (clean != clean)[:, None])
-    elif metric == "abstained": hit = (answers == ABSTAINED) & (task != "regression")
-    else: hit = ~np.isnan(answers) if task == "regression" else answers != FAULT
+    if metric in ("accuracy", "recall"):
+        hit = answers == truth[:, None]
+    elif metric == "unchanged":
+        hit = (answers == clean[:, None]) | ((answers != answers) & (clean != clean)[:, None])
+    elif metric == "abstained":
+        hit = (answers == ABSTAINED) & (task != "regression")
+    else:
+        hit = ~np.isnan(answers) if task == "regression" else answers != FAULT
     return hit.astype(float)
 
 # %% ../../nbs/api/08_evidence.ipynb #a172d5ec
 def estimate(
     evidence: Answers,
-    metric: str,                        # one of METRICS
-    of: str = "value",                  # value, drop or retention
-    cells: Sequence[int] = (),          # positions of cells that differ in their seed only; empty: the clean answers
-    slice: str | None = None,           # name of a slice
-    label: str | None = None,           # recall: of which class
-    touched_only: bool | None = None,   # None: retention and unchanged look at the rows that the scenario changed
+    metric: str,  # one of METRICS
+    of: str = "value",  # value, drop or retention
+    cells: Sequence[int] = (),  # positions of cells that differ in their seed only; empty: the clean answers
+    slice: str | None = None,  # name of a slice
+    label: str | None = None,  # recall: of which class
+    touched_only: bool | None = None,  # None: retention and unchanged look at the rows that the scenario changed
     weights: np.ndarray | None = None,  # poisson weights to share between calls
 ) -> Found:
     "What the answers say of one metric. Raises LookupError for an unknown metric or slice."
-    if metric not in METRICS: raise LookupError(f"no metric is called {metric!r}; known: {', '.join(METRICS)}.")
-    if metric == "latency_p95": return _latency(evidence)
+    if metric not in METRICS:
+        raise LookupError(f"no metric is called {metric!r}; known: {', '.join(METRICS)}.")
+    if metric == "latency_p95":
+        return _latency(evidence)
     keep = evidence.rows(slice).copy()
-    if metric == "recall": keep &= evidence.truth == evidence.labels.index(str(label))
+    if metric == "recall":
+        keep &= evidence.truth == evidence.labels.index(str(label))
     touched = np.any([evidence.touched[i] for i in cells], axis=0) if cells else np.ones(len(evidence), bool)
     changed = int((touched & keep).sum()) if cells else 0
-    if touched_only if touched_only is not None else (of == "retention" or metric == "unchanged"): keep &= touched
+    if touched_only if touched_only is not None else (of == "retention" or metric == "unchanged"):
+        keep &= touched
     n = int(keep.sum())
-    if not n: return Found(None, 0, changed, "no rows")
+    if not n:
+        return Found(None, 0, changed, "no rows")
     answers = np.stack([evidence.answers[i] for i in cells], axis=1)[keep] if cells else evidence.clean[keep][:, None]
     clean, clusters = evidence.clean[keep], None if evidence.clusters is None else evidence.clusters[keep]
     units = n if clusters is None else len(np.unique(clusters))
     why = f"{units} clusters; 40 are needed" if clusters is not None and units < 40 else ""
-    if metric == "macro_f1": return Found(_f1(evidence, keep, clean, answers, of, clusters, weights), n, changed, why)
-    if metric == "mae": return Found(_mae(evidence.truth[keep], clean, answers, of, clusters), n, changed, why)
+    if metric == "macro_f1":
+        return Found(_f1(evidence, keep, clean, answers, of, clusters, weights), n, changed, why)
+    if metric == "mae":
+        return Found(_mae(evidence.truth[keep], clean, answers, of, clusters), n, changed, why)
     truth = evidence.truth[keep]
     base = _indicator(evidence.task, metric, clean[:, None], clean, truth)[:, 0] if of != "value" else None
     chance = np.bincount(truth).max() / n if metric == "accuracy" and of == "retention" else 0.0
-    return Found(binary_estimate(base, _indicator(evidence.task, metric, answers, clean, truth), of, clusters, changed if cells else None, float(chance)), n, changed, why)
+    return Found(
+        binary_estimate(
+            base,
+            _indicator(evidence.task, metric, answers, clean, truth),
+            of,
+            clusters,
+            changed if cells else None,
+            float(chance),
+        ),
+        n,
+        changed,
+        why,
+    )
 
 # %% ../../nbs/api/08_evidence.ipynb #e1064f91
 def _latency(evidence: Answers) -> Found:
-    if evidence.latency is None: return Found(None, 0, 0, "no calls were timed")
+    if evidence.latency is None:
+        return Found(None, 0, 0, "no calls were timed")
     return Found(Latency(evidence.latency), evidence.latency.size, 0, "")
 
-# %% ../../nbs/api/08_evidence.ipynb #e2b4975d
-def _f1(evidence: Answers, keep: np.ndarray, clean: np.ndarray, answers: np.ndarray, of: str, clusters: np.ndarray | None, weights: np.ndarray | None) -> Estimate:
+# %% ../../nbs/api/08_evidence.ipynb #8b22dc12
+def _f1(
+    evidence: Answers,
+    keep: np.ndarray,
+    clean: np.ndarray,
+    answers: np.ndarray,
+    of: str,
+    clusters: np.ndarray | None,
+    weights: np.ndarray | None,
+) -> Estimate:
     k, truth = len(evidence.labels), evidence.truth[keep]
     if clusters is None:
-        shared = weights[:, keep] if weights is not None and weights.shape[1] == len(keep) else poisson_weights(len(evidence))[:, keep]
-    else: shared = poisson_weights(len(np.unique(clusters)))
+        shared = (
+            weights[:, keep]
+            if weights is not None and weights.shape[1] == len(keep)
+            else poisson_weights(len(evidence))[:, keep]
+        )
+    else:
+        shared = poisson_weights(len(np.unique(clusters)))
+
     def units(a: np.ndarray) -> np.ndarray:
         table = confusion(truth, a, k)
-        if clusters is None: return table
+        if clusters is None:
+            return table
         _, codes = np.unique(clusters, return_inverse=True)
         out = np.zeros((codes.max() + 1, table.shape[1]))
         np.add.at(out, codes, table)
         return out
+
     base = units(np.repeat(clean[:, None], answers.shape[1], axis=1)) if of != "value" else None
     return f1_estimate(base, units(answers), shared, of, evidence.labels)
 
@@ -185,112 +247,216 @@ def _mae(truth: np.ndarray, clean: np.ndarray, answers: np.ndarray, of: str, clu
 # %% ../../nbs/api/08_evidence.ipynb #2e681586
 def to_frame(
     evidence: Answers,
-    metrics: Sequence[str] | None = None, # None: accuracy for classes, mae for regression
+    metrics: Sequence[str] | None = None,  # None: accuracy for classes, mae for regression
     slices: Sequence[str] | None = None,  # None: all rows and every slice
-    pool_seeds: bool = False,             # judge seeds together: one row a scenario and severity
+    pool_seeds: bool = False,  # judge seeds together: one row a scenario and severity
 ) -> pd.DataFrame:
     "Tidy: pilot, scenario, family, severity, seed, slice, metric, value, low, high, n, changed, clean, degradation, retention, flip_rate."
     chosen = list(metrics or (("mae",) if evidence.task == "regression" else ("accuracy",)))
     names, rows = list(slices or ("all", *evidence.slices)), []
-    groups = evidence_groups(evidence) if pool_seeds else {(c.scenario, c.severity, c.seed): [i] for i, c in enumerate(evidence.cells)}
+    groups = (
+        evidence_groups(evidence)
+        if pool_seeds
+        else {(c.scenario, c.severity, c.seed): [i] for i, c in enumerate(evidence.cells)}
+    )
     weights = poisson_weights(len(evidence)) if "macro_f1" in chosen and evidence.clusters is None else None
     for name in names:
         for metric in chosen:
             base = estimate(evidence, metric, slice=name, weights=weights).estimate
-            if base is None: continue
+            if base is None:
+                continue
             rows.append(_tidy(evidence, None, 0.0, None, name, metric, base, base.value, 0, np.nan))
             for cells in groups.values():
-                found, first = estimate(evidence, metric, cells=cells, slice=name, touched_only=False, weights=weights), evidence.cells[cells[0]]
-                if found.estimate is None: continue
+                found, first = (
+                    estimate(evidence, metric, cells=cells, slice=name, touched_only=False, weights=weights),
+                    evidence.cells[cells[0]],
+                )
+                if found.estimate is None:
+                    continue
                 kept = evidence.rows(name)
                 flips = float(np.mean([(evidence.answers[i][kept] != evidence.clean[kept]).mean() for i in cells]))
-                rows.append(_tidy(evidence, first, first.severity, None if pool_seeds else first.seed, name, metric, found.estimate, base.value, found.changed, flips))
+                rows.append(
+                    _tidy(
+                        evidence,
+                        first,
+                        first.severity,
+                        None if pool_seeds else first.seed,
+                        name,
+                        metric,
+                        found.estimate,
+                        base.value,
+                        found.changed,
+                        flips,
+                    )
+                )
     return pd.DataFrame(rows)
 
-# %% ../../nbs/api/08_evidence.ipynb #5072bf6f
-def _tidy(evidence: Answers, cell: Cell | None, severity: float, seed: int | None, name: str, metric: str, found: Estimate, clean: float, changed: int, flips: float) -> dict[str, Any]:
+# %% ../../nbs/api/08_evidence.ipynb #a549cb2d
+def _tidy(
+    evidence: Answers,
+    cell: Cell | None,
+    severity: float,
+    seed: int | None,
+    name: str,
+    metric: str,
+    found: Estimate,
+    clean: float,
+    changed: int,
+    flips: float,
+) -> dict[str, Any]:
     low, high = found.interval()
-    return {"pilot": evidence.pilot["name"], "scenario": cell.scenario if cell else "clean", "family": cell.family if cell else "clean", "severity": severity,
-            "seed": seed, "slice": name, "metric": metric, "value": found.value, "low": low, "high": high, "n": found.n, "changed": changed, "clean": clean,
-            "degradation": clean - found.value, "retention": found.value / clean if clean else np.nan, "flip_rate": flips, "exercised": cell.exercised if cell else True}
+    return {
+        "pilot": evidence.pilot["name"],
+        "scenario": cell.scenario if cell else "clean",
+        "family": cell.family if cell else "clean",
+        "severity": severity,
+        "seed": seed,
+        "slice": name,
+        "metric": metric,
+        "value": found.value,
+        "low": low,
+        "high": high,
+        "n": found.n,
+        "changed": changed,
+        "clean": clean,
+        "degradation": clean - found.value,
+        "retention": found.value / clean if clean else np.nan,
+        "flip_rate": flips,
+        "exercised": cell.exercised if cell else True,
+    }
 
 # %% ../../nbs/api/08_evidence.ipynb #2d855500
 def evidence_groups(evidence: Answers) -> dict[tuple[str, float], list[int]]:
     "(scenario, severity) → positions of its cells, one a seed."
     out: dict[tuple[str, float], list[int]] = {}
-    for i, c in enumerate(evidence.cells): out.setdefault((c.scenario, c.severity), []).append(i)
+    for i, c in enumerate(evidence.cells):
+        out.setdefault((c.scenario, c.severity), []).append(i)
     return out
 
 # %% ../../nbs/api/08_evidence.ipynb #2aa5bd3c
 _BESIDE = ("examples", "faults")
 
+
 def save(
     evidence: Answers,
-    path: str | Path | None, # ends in .parquet; None: nothing is written
+    path: str | Path | None,  # ends in .parquet; None: nothing is written
 ) -> Path | None:
     "Write answers and examples; the same evidence gives the same bytes."
-    if path is None: return None
+    if path is None:
+        return None
     import pyarrow as pa
     import pyarrow.parquet as pq
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns: dict[str, Any] = {"key": evidence.keys.astype(str), "truth": evidence.truth, "clean": evidence.clean, "clean_score": evidence.clean_score}
-    if evidence.clusters is not None: columns["cluster"] = evidence.clusters
+    columns: dict[str, Any] = {
+        "key": evidence.keys.astype(str),
+        "truth": evidence.truth,
+        "clean": evidence.clean,
+        "clean_score": evidence.clean_score,
+    }
+    if evidence.clusters is not None:
+        columns["cluster"] = evidence.clusters
     columns |= {f"slice:{n}": m for n, m in evidence.slices.items()}
     for i, (a, s, t) in enumerate(zip(evidence.answers, evidence.scores, evidence.touched, strict=True)):
         columns |= {f"answer:{i}": a, f"score:{i}": s, f"touched:{i}": t}
     extra = {"latency": None if evidence.latency is None else evidence.latency.round(6).tolist(), "hash": evidence.hash}
-    table = pa.table(columns).replace_schema_metadata({"evidence": json.dumps(evidence._meta(), sort_keys=True), "beside": json.dumps(extra)})
+    table = pa.table(columns).replace_schema_metadata(
+        {"evidence": json.dumps(evidence._meta(), sort_keys=True), "beside": json.dumps(extra)}
+    )
     pq.write_table(table, path, compression="zstd")
-    for name in _BESIDE: pq.write_table(pa.Table.from_pandas(getattr(evidence, name).astype("str"), preserve_index=False), path.with_suffix(f".{name}.parquet"), compression="zstd")
+    for name in _BESIDE:
+        pq.write_table(
+            pa.Table.from_pandas(getattr(evidence, name).astype("str"), preserve_index=False),
+            path.with_suffix(f".{name}.parquet"),
+            compression="zstd",
+        )
     return path
 
 # %% ../../nbs/api/08_evidence.ipynb #76c26163
 def load(
-    source: str | Path, # a .parquet file, or a folder of them
+    source: str | Path,  # a .parquet file, or a folder of them
 ) -> "Evidence":
     "Read evidence back; a folder is joined. Raises FileNotFoundError and ValueError."
     path = Path(source)
     if path.is_dir():
         files = sorted(p for p in path.glob("*.parquet") if p.suffixes[-2:-1] not in ([f".{n}"] for n in _BESIDE))
-        if not files: raise FileNotFoundError(f"{path}: no evidence here. Run the stress notebooks first: p2p run PILOT.")
+        if not files:
+            raise FileNotFoundError(f"{path}: no evidence here. Run the stress notebooks first: p2p run PILOT.")
         return join([load(f) for f in files])
     import pyarrow.parquet as pq
-    if not path.is_file(): raise FileNotFoundError(f"{path}: no such evidence.")
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such evidence.")
     table = pq.read_table(path)
     head = table.schema.metadata or {}
-    if b"evidence" not in head: raise ValueError(f"{path}: a Parquet file, but not evidence.")
+    if b"evidence" not in head:
+        raise ValueError(f"{path}: a Parquet file, but not evidence.")
     meta, extra = json.loads(head[b"evidence"]), json.loads(head[b"beside"])
     get = {name: table[name].to_numpy() for name in table.column_names}
     n = len(meta["cells"])
-    examples, faults = (pd.read_parquet(p) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame() for name in _BESIDE)
+    examples, faults = (
+        pd.read_parquet(p) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame() for name in _BESIDE
+    )
     made = Evidence(
-        meta["pilot"], get["key"].astype(object), get["truth"], get["clean"], get["clean_score"], tuple(Cell(**c) for c in meta["cells"]),
-        tuple(get[f"answer:{i}"] for i in range(n)), tuple(get[f"score:{i}"] for i in range(n)), tuple(get[f"touched:{i}"] for i in range(n)),
-        {name: get[f"slice:{name}"] for name in meta["slices"]}, get.get("cluster"), examples, faults,
-        None if extra["latency"] is None else np.array(extra["latency"]), tuple(meta["notes"]))
-    if made.hash != extra["hash"]: raise ValueError(f"{path}: its content does not have the hash it carries: it was changed after the replay.")
+        meta["pilot"],
+        get["key"].astype(object),
+        get["truth"],
+        get["clean"],
+        get["clean_score"],
+        tuple(Cell(**c) for c in meta["cells"]),
+        tuple(get[f"answer:{i}"] for i in range(n)),
+        tuple(get[f"score:{i}"] for i in range(n)),
+        tuple(get[f"touched:{i}"] for i in range(n)),
+        {name: get[f"slice:{name}"] for name in meta["slices"]},
+        get.get("cluster"),
+        examples,
+        faults,
+        None if extra["latency"] is None else np.array(extra["latency"]),
+        tuple(meta["notes"]),
+    )
+    if made.hash != extra["hash"]:
+        raise ValueError(f"{path}: its content does not have the hash it carries: it was changed after the replay.")
     return made
 
 # %% ../../nbs/api/08_evidence.ipynb #9ab07e13
 def join(
-    parts: Sequence["Evidence"], # of one pilot over the same rows
+    parts: Sequence["Evidence"],  # of one pilot over the same rows
 ) -> "Evidence":
     "Evidence of several notebooks as one. Raises ValueError where they are not of the same pilot, rows and clean answers."
     first = parts[0]
     for other in parts[1:]:
         for what in ("spec", "data", "model"):
-            if other.pilot[what] != first.pilot[what]: raise ValueError(f"evidence of different {what}s cannot be joined: {first.pilot[what][:12]} and {other.pilot[what][:12]}. Run all notebooks again.")
-        if not (np.array_equal(other.keys, first.keys) and np.array_equal(other.clean, first.clean, equal_nan=first.task == "regression")):
-            raise ValueError("evidence over different rows or clean answers cannot be joined: the pilot is not deterministic, or its data changed in between.")
+            if other.pilot[what] != first.pilot[what]:
+                raise ValueError(
+                    f"evidence of different {what}s cannot be joined: {first.pilot[what][:12]} and {other.pilot[what][:12]}. "
+                    "Run all notebooks again."
+                )
+        if not (
+            np.array_equal(other.keys, first.keys)
+            and np.array_equal(other.clean, first.clean, equal_nan=first.task == "regression")
+        ):
+            raise ValueError(
+                "evidence over different rows or clean answers cannot be joined: the pilot is not deterministic, or its data "
+                "changed in between."
+            )
     seen: dict[tuple[str, float, int], tuple[Cell, np.ndarray, np.ndarray, np.ndarray]] = {}
     for p in parts:
-        for c, a, s, t in zip(p.cells, p.answers, p.scores, p.touched, strict=True): seen.setdefault((c.scenario, c.severity, c.seed), (c, a, s, t))
+        for c, a, s, t in zip(p.cells, p.answers, p.scores, p.touched, strict=True):
+            seen.setdefault((c.scenario, c.severity, c.seed), (c, a, s, t))
     order = sorted(seen)
     timed = [p.latency for p in parts if p.latency is not None]
-    return replace(first, cells=tuple(seen[k][0] for k in order), answers=tuple(seen[k][1] for k in order), scores=tuple(seen[k][2] for k in order),
-                   touched=tuple(seen[k][3] for k in order), examples=_stacked([p.examples for p in parts]), faults=_stacked([p.faults for p in parts]),
-                   latency=timed[-1] if timed else None, notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)))
+    return replace(
+        first,
+        cells=tuple(seen[k][0] for k in order),
+        answers=tuple(seen[k][1] for k in order),
+        scores=tuple(seen[k][2] for k in order),
+        touched=tuple(seen[k][3] for k in order),
+        examples=_stacked([p.examples for p in parts]),
+        faults=_stacked([p.faults for p in parts]),
+        latency=timed[-1] if timed else None,
+        notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
+    )
 
 # %% ../../nbs/api/08_evidence.ipynb #860d7d48
 def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -303,8 +469,11 @@ def worst(
     n: int = 10,
 ) -> pd.DataFrame:
     "Rows that broke at the lowest severities: right when clean, wrong under stress; at most one a scenario first, then the next."
-    if not len(evidence.examples): return pd.DataFrame(columns=["scenario", "severity", "key", "before", "after", "truth", "answer"])
-    table = evidence.examples.assign(severity=evidence.examples["severity"].astype(float)).sort_values(["severity", "scenario", "key"], kind="stable")
+    if not len(evidence.examples):
+        return pd.DataFrame(columns=["scenario", "severity", "key", "before", "after", "truth", "answer"])
+    table = evidence.examples.assign(severity=evidence.examples["severity"].astype(float)).sort_values(
+        ["severity", "scenario", "key"], kind="stable"
+    )
     turn = table.groupby("scenario").cumcount()
     shown = ["scenario", "severity", "key", "before", "after", "truth", "answer"]
     return table.assign(_turn=turn).sort_values(["_turn", "severity"], kind="stable")[shown].head(n).reset_index(drop=True)
@@ -312,30 +481,47 @@ def worst(
 # %% ../../nbs/api/08_evidence.ipynb #e8cb064b
 def plot(
     evidence: Answers,
-    metric: str | None = None, # None: accuracy, or mae for regression
-    at_least: float | None = None, # a promise to draw
-) -> Any:                      # matplotlib Figure
+    metric: str | None = None,  # None: accuracy, or mae for regression
+    at_least: float | None = None,  # a promise to draw
+) -> Any:  # matplotlib Figure
     "Severity curves with their 95% intervals, one small picture a scenario; scenarios with one severity share a picture."
     import matplotlib.pyplot as plt
+
     table = to_frame(evidence, [metric] if metric else None, ["all"], pool_seeds=True)
     clean, stressed = table[table["scenario"] == "clean"], table[table["scenario"] != "clean"]
     counts = stressed.groupby("scenario")["severity"].nunique() if len(stressed) else pd.Series(dtype=int)
     curves, points = list(counts.index[counts > 1]), list(counts.index[counts == 1])
     panels = len(curves) + bool(points)
     wide = min(3, max(panels, 1))
-    fig, axes = plt.subplots(-(-max(panels, 1) // wide), wide, figsize=(3.7 * wide, 2.7 * -(-max(panels, 1) // wide)), squeeze=False, sharey=True, layout="constrained")
-    for ax in axes.flat[max(panels, 1):]: ax.set_visible(False)
-    name = {"macro_f1": "macro-F1", "mae": "mean absolute error"}.get(str(table["metric"].iloc[0]), str(table["metric"].iloc[0]))
-    for ax, scenario in zip(axes.flat, curves, strict=False): _curve(ax, pd.concat([clean, stressed[stressed["scenario"] == scenario]]), scenario, at_least)
-    if not panels: _points(axes.flat[0], stressed, clean, at_least)
-    if points: _points(axes.flat[len(curves)], stressed[stressed["scenario"].isin(points)], clean, at_least)
-    for row in axes: row[0].set_ylabel(name)
-    if evidence.task != "regression": axes[0, 0].set_ylim(0, 1.02)
+    fig, axes = plt.subplots(
+        -(-max(panels, 1) // wide),
+        wide,
+        figsize=(3.7 * wide, 2.7 * -(-max(panels, 1) // wide)),
+        squeeze=False,
+        sharey=True,
+        layout="constrained",
+    )
+    for ax in axes.flat[max(panels, 1) :]:
+        ax.set_visible(False)
+    name = {"macro_f1": "macro-F1", "mae": "mean absolute error"}.get(
+        str(table["metric"].iloc[0]), str(table["metric"].iloc[0])
+    )
+    for ax, scenario in zip(axes.flat, curves, strict=False):
+        _curve(ax, pd.concat([clean, stressed[stressed["scenario"] == scenario]]), scenario, at_least)
+    if not panels:
+        _points(axes.flat[0], stressed, clean, at_least)
+    if points:
+        _points(axes.flat[len(curves)], stressed[stressed["scenario"].isin(points)], clean, at_least)
+    for row in axes:
+        row[0].set_ylabel(name)
+    if evidence.task != "regression":
+        axes[0, 0].set_ylim(0, 1.02)
     plt.close(fig)
     return fig
 
 # %% ../../nbs/api/08_evidence.ipynb #702ac392
 _INK, _LINE = "#1c2330", "#2563a0"
+
 
 def _curve(ax: Any, t: pd.DataFrame, scenario: str, at_least: float | None) -> None:
     t = t.sort_values("severity")
@@ -344,40 +530,78 @@ def _curve(ax: Any, t: pd.DataFrame, scenario: str, at_least: float | None) -> N
     ax.set(xlabel="severity", xticks=t["severity"].tolist())
     _dress(ax, scenario if bool(t["exercised"].all()) else f"{scenario}: not exercised", at_least)
 
+
 def _points(ax: Any, t: pd.DataFrame, clean: pd.DataFrame, at_least: float | None) -> None:
     t = pd.concat([clean, t])
     names = ["clean", *(re.sub(r".*language='(\w+)'.*", r"\1", s) for s in t["scenario"].iloc[1:])]
-    ax.errorbar(range(len(t)), t["value"], yerr=[t["value"] - t["low"], t["high"] - t["value"]], fmt="o", ms=5, color=_LINE, ecolor=_LINE, elinewidth=1.4)
-    ax.set_xticks(range(len(t)), names, rotation=45 if max(map(len, names)) > 6 else 0, ha="right" if max(map(len, names)) > 6 else "center")
+    ax.errorbar(
+        range(len(t)),
+        t["value"],
+        yerr=[t["value"] - t["low"], t["high"] - t["value"]],
+        fmt="o",
+        ms=5,
+        color=_LINE,
+        ecolor=_LINE,
+        elinewidth=1.4,
+    )
+    ax.set_xticks(
+        range(len(t)),
+        names,
+        rotation=45 if max(map(len, names)) > 6 else 0,
+        ha="right" if max(map(len, names)) > 6 else "center",
+    )
     kinds = {s.split("(")[0] for s in t["scenario"].iloc[1:]}
-    if not kinds: return _dress(ax, "clean: nothing was replayed", at_least)
+    if not kinds:
+        return _dress(ax, "clean: nothing was replayed", at_least)
     _dress(ax, ", ".join(sorted(k.replace("_", " ") for k in kinds)) + f" at {t['severity'].iloc[-1]:g}", at_least)
 
+
 def _dress(ax: Any, title: str, at_least: float | None) -> None:
-    if at_least is not None: ax.axhline(at_least, color=_INK, ls="--", lw=1)
+    if at_least is not None:
+        ax.axhline(at_least, color=_INK, ls="--", lw=1)
     ax.set_title(title, fontsize=9.5, loc="left", color=_INK)
     ax.grid(axis="y", alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
 
 # %% ../../nbs/api/08_evidence.ipynb #0bc7bec0
-def explore(evidence: Answers) -> Any: # an ipywidgets box
+def explore(evidence: Answers) -> Any:  # an ipywidgets box
     "Choose a scenario and a severity, look at the rows that broke."
     import ipywidgets as w
+
     names = list(dict.fromkeys(c.scenario for c in evidence.cells))
-    which, at, out = w.Dropdown(options=names, description="scenario"), w.SelectionSlider(options=[0.0], description="severity"), w.HTML()
-    def severities(_: Any = None) -> None: at.options = sorted({c.severity for c in evidence.cells if c.scenario == which.value})
+    which, at, out = (
+        w.Dropdown(options=names, description="scenario"),
+        w.SelectionSlider(options=[0.0], description="severity"),
+        w.HTML(),
+    )
+
+    def severities(_: Any = None) -> None:
+        at.options = sorted({c.severity for c in evidence.cells if c.scenario == which.value})
+
     def show(_: Any = None) -> None:
         x = evidence.examples
         rows = x[(x["scenario"] == which.value) & (x["severity"].astype(float) == at.value)] if len(x) else x
-        out.value = rows.drop(columns=["scenario", "severity"], errors="ignore").to_html(index=False, escape=True, border=0) if len(rows) else "<p>No row broke here.</p>"
-    which.observe(lambda change: (severities(), show()), "value")
+        out.value = (
+            rows.drop(columns=["scenario", "severity"], errors="ignore").to_html(index=False, escape=True, border=0)
+            if len(rows)
+            else "<p>No row broke here.</p>"
+        )
+
+    def chosen(_: Any = None) -> None:
+        severities()
+        show()
+
+    which.observe(chosen, "value")
     at.observe(show, "value")
-    if names: severities(); show()
+    if names:
+        severities()
+        show()
     return w.VBox([w.HBox([which, at]), out])
 
 # %% ../../nbs/api/08_evidence.ipynb #9f7c713c
 class Evidence(Answers):
     "Coded answers of a replay, and what can be asked of them."
+
     estimate = estimate
     to_frame = to_frame
     save = save

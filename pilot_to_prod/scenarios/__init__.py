@@ -20,7 +20,25 @@ from pilot_to_prod.scenarios._ledger import ColumnLedger, Ledger, row_keys
 from pilot_to_prod.scenarios.catalogue import Suite, check_scenario, scenario, suite
 
 __all__ = [
-    "FAMILIES", "Bound", "ColumnLedger", "Composition", "Corruption", "Count", "Draws", "Fittable", "Fitted", "Kind",
-    "Ledger", "Place", "Scenario", "Suite", "check_scenario", "kind_named", "kinds", "register", "row_keys", "scenario",
+    "FAMILIES",
+    "Bound",
+    "ColumnLedger",
+    "Composition",
+    "Corruption",
+    "Count",
+    "Draws",
+    "Fittable",
+    "Fitted",
+    "Kind",
+    "Ledger",
+    "Place",
+    "Scenario",
+    "Suite",
+    "check_scenario",
+    "kind_named",
+    "kinds",
+    "register",
+    "row_keys",
+    "scenario",
     "suite",
 ]

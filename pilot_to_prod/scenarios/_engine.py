@@ -55,8 +55,8 @@ class Kind:
     roles: tuple[str, ...]
     expect: Expect
     change: Callable[..., Any]
-    eligible: Callable[..., np.ndarray] | None = None
-    weight: Callable[..., np.ndarray] | None = None
+    eligible: Callable[..., Any] | None = None
+    weight: Callable[..., Any] | None = None
     learn: Callable[..., Any] | None = None
     severities: tuple[float, ...] | None = None  # where a suite replays it, when not at the usual ones
     variants: Callable[[Spec], list[dict[str, Any]] | str] | None = None  # parameters for a promise, or why it does not apply
@@ -90,8 +90,8 @@ def register(
     unit: Unit,
     roles: Sequence[str],
     expect: Expect,
-    eligible: Callable[..., np.ndarray] | None = None,
-    weight: Callable[..., np.ndarray] | None = None,
+    eligible: Callable[..., Any] | None = None,
+    weight: Callable[..., Any] | None = None,
     learn: Callable[..., Any] | None = None,
     severities: Sequence[float] | None = None,
     variants: Callable[[Spec], list[dict[str, Any]] | str] | None = None,
@@ -247,7 +247,9 @@ class _Pool:
 
 def _checked_severity(severity: float, name: str) -> float:
     if isinstance(severity, bool) or not isinstance(severity, int | float) or not 0 <= severity <= 1:
-        hint = f" Pass {severity / 100:g} for {severity:g}%." if isinstance(severity, int | float) and 1 < severity <= 100 else ""
+        hint = (
+            f" Pass {severity / 100:g} for {severity:g}%." if isinstance(severity, int | float) and 1 < severity <= 100 else ""
+        )
         raise ValueError(f"severity of {name!r} must be a number in [0, 1]; got {severity!r}.{hint}")
     return float(severity)
 
@@ -282,7 +284,9 @@ class Scenario:
         kind = kind_named(self.name)
         object.__setattr__(self, "severity", _checked_severity(self.severity, self.name))
         if isinstance(self.columns, str):
-            raise ValueError(f"columns of {self.name!r} must be a list of names; got the text {self.columns!r}. Pass [{self.columns!r}].")
+            raise ValueError(
+                f"columns of {self.name!r} must be a list of names; got the text {self.columns!r}. Pass [{self.columns!r}]."
+            )
         if self.columns is not None:
             object.__setattr__(self, "columns", tuple(self.columns))
         if self.expect not in EXPECTATIONS:
@@ -510,7 +514,7 @@ class _Stage:
             hits = pool.hits(cuts[name].cut)
             if self.scenario.kind.unit == "column":
                 chosen = [sorted(self.columns)[i] for i in pool.where[hits]]
-                targets = [(c, *self._whole(frame, c, keys)) for c in chosen]
+                targets: list[tuple[str, pd.Series, ColumnLedger | None]] = [(c, *self._whole(frame, c, keys)) for c in chosen]
                 counts.append(Count(self.number, self.scenario.name, "*", pool.total, len(pool.where), len(hits), len(hits)))
             else:
                 series, entries = self._changed(frame, name, keys, pool, hits) if len(hits) else (frame[name], None)
@@ -573,9 +577,7 @@ class _Stage:
             np.array(old, dtype=object),
             np.array(new, dtype=object),
         )
-        dtype = "str" if isinstance(series.dtype, pd.StringDtype) else series.dtype
-        if isinstance(series.dtype, pd.CategoricalDtype):
-            dtype = object
+        dtype: Any = "str" if isinstance(series.dtype, pd.StringDtype) else object
         return pd.Series(texts, index=series.index, name=series.name, dtype=dtype), entries
 
 
@@ -603,7 +605,9 @@ def _missing(values: np.ndarray) -> np.ndarray:
 def _assign(series: pd.Series, where: np.ndarray, new: Any, keys: np.ndarray) -> tuple[pd.Series, ColumnLedger]:
     "The column with some cells replaced, in the narrowest type that a feed would deliver, and the record of it."
     if len(new) != len(where):
-        raise ValueError(f"a change of {series.name!r} returned {len(new)} values for {len(where)} cells; it must return one each.")
+        raise ValueError(
+            f"a change of {series.name!r} returned {len(new)} values for {len(where)} cells; it must return one each."
+        )
     old = series.iloc[where].astype(object).to_numpy()
     fresh = np.asarray(new, dtype=object)
     entries = ColumnLedger(str(series.name), series.dtype, keys[where], np.full(len(where), WHOLE), old, fresh)
@@ -613,7 +617,7 @@ def _assign(series: pd.Series, where: np.ndarray, new: Any, keys: np.ndarray) ->
     numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
     if numeric and (not len(kept) or pd.api.types.is_numeric_dtype(kept.dtype)):
         if isinstance(dtype, np.dtype):
-            dtype = np.result_type(dtype, kept.dtype) if len(kept) else dtype
+            dtype = np.result_type(dtype, kept.to_numpy().dtype) if len(kept) else dtype
             if gone.any() and dtype.kind in "iu":
                 dtype = np.dtype("float64")
     elif isinstance(dtype, pd.StringDtype):
@@ -702,7 +706,7 @@ class Fitted:
         if len(self.stages) == 1:
             stage = self.stages[0]
             found = stage.pooled(parts, seed, self.id_column)
-            cuts = {s: (stage.bounds(found, s),) for s in wanted}
+            cuts: dict[float, tuple[dict[str, _Bound], ...]] = {s: (stage.bounds(found, s),) for s in wanted}
         else:
             cuts = {s: self._bind_stages(parts, seed, s) for s in wanted}
         return Bound(self, seed, cuts)

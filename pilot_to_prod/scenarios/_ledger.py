@@ -50,9 +50,7 @@ class ColumnLedger:
 
     def table(self) -> pd.DataFrame:
         "One row an entry: column, key, start, old, new."
-        return pd.DataFrame(
-            {"column": self.column, "key": self.keys, "start": self.start, "old": self.old, "new": self.new}
-        )
+        return pd.DataFrame({"column": self.column, "key": self.keys, "start": self.start, "old": self.old, "new": self.new})
 
     def _restored(self, values: list[Any], rows: np.ndarray, before: np.ndarray, after: np.ndarray, back: bool) -> None:
         entry, n = 0, len(self)
@@ -92,9 +90,7 @@ class Ledger:
     "Everything a corruption did: entries a column, then operations on rows and on the schema, in order of stages."
 
     stages: tuple[tuple[ColumnLedger, ...], ...] = ()
-    rows: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame({"operation": [], "key": [], "position": []}, dtype=object)
-    )
+    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"operation": [], "key": [], "position": []}, dtype=object))
     schema: tuple[dict[str, str], ...] = ()
     id_column: str | None = None
 
@@ -103,9 +99,7 @@ class Ledger:
 
     def table(self, column: str | None = None) -> pd.DataFrame:
         "All entries, or those of one column, one row each: stage, column, key, start, old, new."
-        tables = [
-            c.table().assign(stage=i) for i, stage in enumerate(self.stages) for c in stage if column in (None, c.column)
-        ]
+        tables = [c.table().assign(stage=i) for i, stage in enumerate(self.stages) for c in stage if column in (None, c.column)]
         names = ["stage", "column", "key", "start", "old", "new"]
         if not tables:
             return pd.DataFrame({n: [] for n in names}, dtype=object)

@@ -10,46 +10,57 @@ __all__ = ['scenario', 'Suite', 'suite', 'check_scenario']
 # %% ../../nbs/api/03_scenarios.ipynb #4e33ff63
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ._engine import FAMILIES, Composition, Expect, Kind, Scenario, asked_of, kind_named, kinds
-from ._ledger import row_keys
 from ..spec import Spec
 
 # %% ../../nbs/api/03_scenarios.ipynb #8dda2202
 def scenario(
-    name: str | None = None,           # a registered kind, or "module:attribute" of your own
+    name: str | None = None,  # a registered kind, or "module:attribute" of your own
     *,
-    columns: Sequence[str] | None = None, # None: every column whose role it applies to
-    severity: float | None = None,     # share of eligible units that are hit, in [0, 1]; None: 0.1, or 1 for a composition
-    expect: Expect | None = None,      # what a good pilot does; None: as the kind says
-    stages: Sequence[Mapping[str, Any]] | None = None, # a composition, instead of a name
-    **params: Any,                     # the kind's own parameters
+    columns: Sequence[str] | None = None,  # None: every column whose role it applies to
+    severity: float | None = None,  # share of eligible units that are hit, in [0, 1]; None: 0.1, or 1 for a composition
+    expect: Expect | None = None,  # what a good pilot does; None: as the kind says
+    stages: Sequence[Mapping[str, Any]] | None = None,  # a composition, instead of a name
+    **params: Any,  # the kind's own parameters
 ) -> Scenario | Composition:
     "A scenario by name and parameters, as YAML and papermill carry it. Raises LookupError or ValueError with the nearest names."
     if stages is not None:
-        if name is not None or params or columns is not None: raise ValueError("a composition has stages and a severity only; name and parameters belong to its stages.")
+        if name is not None or params or columns is not None:
+            raise ValueError("a composition has stages and a severity only; name and parameters belong to its stages.")
         parts = [scenario(**s) for s in stages]
-        if not parts or not all(isinstance(p, Scenario) for p in parts): raise ValueError("stages must be a list of scenarios, at least one.")
+        if not parts or not all(isinstance(p, Scenario) for p in parts):
+            raise ValueError("stages must be a list of scenarios, at least one.")
         return Composition(tuple(p for p in parts if isinstance(p, Scenario)), severity=1.0 if severity is None else severity)
-    if name is None: raise ValueError("a scenario needs a name, or stages.")
+    if name is None:
+        raise ValueError("a scenario needs a name, or stages.")
     kind = kind_named(name)
-    return Scenario(name, None if columns is None else tuple(columns) if not isinstance(columns, str) else columns, # type: ignore[arg-type]
-                    severity=0.1 if severity is None else severity, params=tuple(sorted(params.items())), expect=expect or kind.expect)
+    return Scenario(
+        name,
+        None if columns is None else tuple(columns) if not isinstance(columns, str) else columns,  # type: ignore[arg-type]
+        severity=0.1 if severity is None else severity,
+        params=tuple(sorted(params.items())),
+        expect=expect or kind.expect,
+    )
 
 # %% ../../nbs/api/03_scenarios.ipynb #f5392aeb
 @dataclass(frozen=True)
 class Suite:
     "Scenarios to replay, each with severities of its own or None for the usual ones, and what was left out and why."
+
     name: str
     entries: tuple[tuple[Scenario | Composition, tuple[float, ...] | None], ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
-    def __iter__(self) -> Any: return iter(self.entries)
-    def __len__(self) -> int: return len(self.entries)
+    def __iter__(self) -> Any:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
     def family(self, name: str) -> "Suite":
         "Only the scenarios of one family."
@@ -57,65 +68,91 @@ class Suite:
 
     def to_frame(self) -> pd.DataFrame:
         "One row a scenario: what it is, what it expects of the pilot, and what it simulates."
-        def doc(s: Scenario | Composition) -> str: return s.kind.doc.splitlines()[0] if isinstance(s, Scenario) else "one after the other"
-        rows = [(s.label, s.family, s.expect, ", ".join(f"{v:g}" for v in at) if at else "as usual", doc(s)) for s, at in self.entries]
+
+        def doc(s: Scenario | Composition) -> str:
+            return s.kind.doc.splitlines()[0] if isinstance(s, Scenario) else "one after the other"
+
+        rows = [
+            (s.label, s.family, s.expect, ", ".join(f"{v:g}" for v in at) if at else "as usual", doc(s))
+            for s, at in self.entries
+        ]
         return pd.DataFrame(rows, columns=["scenario", "family", "expect", "severities", "simulates"])
 
     def _repr_html_(self) -> str:
         from html import escape
+
         left = "".join(f"<li>{escape(n)}: {escape(why)}</li>" for n, why in self.left_out)
-        return self.to_frame().to_html(index=False, escape=True, border=0) + (f"<p>Left out:</p><ul>{left}</ul>" if left else "")
+        return self.to_frame().to_html(index=False, escape=True, border=0) + (
+            f"<p>Left out:</p><ul>{left}</ul>" if left else ""
+        )
 
 # %% ../../nbs/api/03_scenarios.ipynb #d900680c
 def _made_for(kind: Kind, spec: Spec) -> list[dict[str, Any]] | str:
     "Parameter sets of a kind for a promise, or why it does not apply."
-    if not any(spec.roles[c] in kind.roles for c in spec.inputs): return f"no input is a {' or '.join(kind.roles)} column"
+    if not any(spec.roles[c] in kind.roles for c in spec.inputs):
+        return f"no input is a {' or '.join(kind.roles)} column"
     return kind.variants(spec) if kind.variants else [{}]
 
 # %% ../../nbs/api/03_scenarios.ipynb #b11c0132
 def suite(
-    name: str | Iterable[Any], # "standard", a family, "spec" for the pilot's own, or scenarios
-    spec: Spec,                # its roles and languages decide what applies
+    name: str | Iterable[Any],  # "standard", a family, "spec" for the pilot's own, or scenarios
+    spec: Spec,  # its roles and languages decide what applies
 ) -> Suite:
     "The scenarios that apply to a pilot. Raises LookupError with the known names."
-    if not isinstance(name, str): return Suite("own", tuple(_entry(e) for e in name))
+    if not isinstance(name, str):
+        return Suite("own", tuple(_entry(e) for e in name))
     if name == "spec" or (name == "standard" and isinstance(spec.suite, tuple)):
-        if not isinstance(spec.suite, tuple): return suite(spec.suite or "standard", spec)
+        if not isinstance(spec.suite, tuple):
+            return suite(spec.suite or "standard", spec)
         return Suite("spec", tuple((scenario(**r.scenario), r.severities) for r in spec.suite))
-    if name not in ("standard", *FAMILIES): raise LookupError(f"no suite is called {name!r}; known: standard, spec, {', '.join(FAMILIES)}.")
-    if name in FAMILIES and isinstance(spec.suite, tuple): return suite("spec", spec).family(name)
+    if name not in ("standard", *FAMILIES):
+        raise LookupError(f"no suite is called {name!r}; known: standard, spec, {', '.join(FAMILIES)}.")
+    if name in FAMILIES and isinstance(spec.suite, tuple):
+        return suite("spec", spec).family(name)
     entries, left = [], []
     for kind in kinds().values():
-        if name not in ("standard", kind.family) or kind.family not in FAMILIES: continue
+        if name not in ("standard", kind.family) or kind.family not in FAMILIES:
+            continue
         made = _made_for(kind, spec)
-        if isinstance(made, str): left.append((kind.name, made))
+        if isinstance(made, str):
+            left.append((kind.name, made))
         else:
             columns = tuple(c for c in spec.inputs if spec.roles[c] in kind.roles)
-            entries += [(Scenario(kind.name, columns, params=tuple(sorted(p.items())), expect=kind.expect), kind.severities) for p in made]
+            entries += [
+                (Scenario(kind.name, columns, params=tuple(sorted(p.items())), expect=kind.expect), kind.severities)
+                for p in made
+            ]
     return Suite(name, tuple(entries), tuple(left))
 
 # %% ../../nbs/api/03_scenarios.ipynb #9b8781b8
 def _entry(value: Any) -> tuple[Scenario | Composition, tuple[float, ...] | None]:
-    if isinstance(value, Scenario | Composition): return value, None
-    if isinstance(value, str): return scenario(value), None
-    if isinstance(value, Mapping): return scenario(**value), None
+    if isinstance(value, Scenario | Composition):
+        return value, None
+    if isinstance(value, str):
+        return scenario(value), None
+    if isinstance(value, Mapping):
+        return scenario(**value), None
     made, at = value
     return _entry(made)[0], None if at is None else tuple(at)
 
 # %% ../../nbs/api/03_scenarios.ipynb #66f0186e
 def check_scenario(
     one: Scenario | Composition,
-    frame: pd.DataFrame, # rows to try it on: a few dozen
+    frame: pd.DataFrame,  # rows to try it on: a few dozen
     spec: Spec | None = None,
-) -> pd.DataFrame:       # one row a check: check, holds, detail
-    "Conformance: identity at 0, exact share, nesting, determinism, batches, order, undo, an untouched caller. Raises AssertionError naming what does not hold."
+) -> pd.DataFrame:  # one row a check: check, holds, detail
+    "Conformance to what every scenario promises. Raises AssertionError naming what does not hold."
     checks: list[tuple[str, bool, str]] = []
-    def say(check: str, holds: bool, detail: str = "") -> None: checks.append((check, bool(holds), detail))
-    before, state = frame.copy(deep=True), np.random.get_state()[1].copy() # type: ignore[index, union-attr] # noqa: NPY002
-    fitted, id_column = one.fit(frame, spec), spec.data.id if spec else None
+
+    def say(check: str, holds: bool, detail: str = "") -> None:
+        checks.append((check, bool(holds), detail))
+
+    before, state = frame.copy(deep=True), np.random.get_state()[1].copy()  # type: ignore[index] # noqa: NPY002
+    fitted = one.fit(frame, spec)
     say("severity 0 is identity", fitted.corrupt(frame, seed=1, severity=0).frame.equals(frame))
     hit = fitted.corrupt(frame, seed=1, severity=0.5)
-    if isinstance(one, Scenario): _check_atom(one, fitted, frame, say)
+    if isinstance(one, Scenario):
+        _check_atom(one, fitted, frame, say)
     say("deterministic", fitted.corrupt(frame, seed=1, severity=0.5).frame.equals(hit.frame))
     parts = [frame.iloc[i : i + 3] for i in range(0, len(frame), 3)]
     bound = fitted.bind(parts, seed=1, severities=[0.5])
@@ -126,12 +163,15 @@ def check_scenario(
     say("the ledger replays it", _same(hit.ledger.replay(frame).astype(object), hit.frame.astype(object)))
     say("rows that are not marked did not change", bool(_rowwise_same(frame, hit.frame)[~hit.changed].all()))
     say("the frame of the caller is untouched", frame.equals(before))
-    say("no global generator is used", bool((np.random.get_state()[1] == state).all())) # type: ignore[index, call-overload] # noqa: NPY002
+    say("no global generator is used", bool((np.random.get_state()[1] == state).all()))  # type: ignore[index] # noqa: NPY002
     say("it travels as plain values", scenario(**one.to_json()) == one)
-    del id_column
     table = pd.DataFrame(checks, columns=["check", "holds", "detail"])
     broken = table[~table["holds"]]
-    if len(broken): raise AssertionError(f"{one!r} does not keep: " + "; ".join(f"{c} {d}".strip() for c, d in zip(broken["check"], broken["detail"], strict=True)))
+    if len(broken):
+        raise AssertionError(
+            f"{one!r} does not keep: "
+            + "; ".join(f"{c} {d}".strip() for c, d in zip(broken["check"], broken["detail"], strict=True))
+        )
     return table
 
 # %% ../../nbs/api/03_scenarios.ipynb #49626f2e
@@ -147,7 +187,9 @@ def _check_atom(one: Scenario, fitted: Any, frame: pd.DataFrame, say: Any) -> No
     say("what is hit at 0.1 is hit at 0.2, 0.4 and 1", tables[0] <= tables[1] <= tables[2] <= tables[3])
 
 # %% ../../nbs/api/03_scenarios.ipynb #d3879c70
-def _same(a: pd.DataFrame, b: pd.DataFrame) -> bool: return a.equals(b) and list(a.dtypes) == list(b.dtypes)
+def _same(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    return a.equals(b) and list(a.dtypes) == list(b.dtypes)
+
 
 def _rowwise_same(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:
     a, b = a.astype(object), b.astype(object)

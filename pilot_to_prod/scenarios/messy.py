@@ -30,7 +30,8 @@ def keyboards() -> dict[str, dict[str, str]]:
 
 # %% ../../nbs/api/05_messy.ipynb #71e930ad
 def _layout(name: str) -> dict[str, str]:
-    if name not in keyboards(): raise ValueError(f"no keyboard layout {name!r}; known: {', '.join(sorted(keyboards()))}.")
+    if name not in keyboards():
+        raise ValueError(f"no keyboard layout {name!r}; known: {', '.join(sorted(keyboards()))}.")
     return keyboards()[name]
 
 # %% ../../nbs/api/05_messy.ipynb #01e0d58a
@@ -38,15 +39,17 @@ def _typeable(words: list[str], place: Place, *, layout: str) -> list[bool]:
     keys = _layout(layout)
     return [any(c in keys for c in w.lower()) for w in words]
 
-# %% ../../nbs/api/05_messy.ipynb #4418a70b
-def _slip(word: str, move: float, where: float, which: float, keys: dict[str, str]) -> str:
+# %% ../../nbs/api/05_messy.ipynb #e324aa50
+def _slip(word: str, keys: dict[str, str], move: float, where: float, which: float) -> str:
     "One slip of the thumb: the key beside (half of the time), two keys swapped, one left out, one twice."
     spots = [i for i, c in enumerate(word) if c.lower() in keys]
     i = spots[int(where * len(spots))]
     c = word[i]
     if move >= 0.5 and len(word) > 2:
-        if move < 0.7 and i + 1 < len(word) and word[i + 1] != c: return word[:i] + word[i + 1] + c + word[i + 2 :]
-        if move < 0.85: return word[:i] + word[i + 1 :]
+        if move < 0.7 and i + 1 < len(word) and word[i + 1] != c:
+            return word[:i] + word[i + 1] + c + word[i + 2 :]
+        if move < 0.85:
+            return word[:i] + word[i + 1 :]
         return word[:i] + c + word[i:]
     near = keys[c.lower()]
     new = near[int(which * len(near))]
@@ -55,22 +58,28 @@ def _slip(word: str, move: float, where: float, which: float, keys: dict[str, st
 # %% ../../nbs/api/05_messy.ipynb #2696dc3b
 @register("messy", unit="word", roles=("text",), expect="invariant", eligible=_typeable)
 def typos(
-    words: Sequence[str], draws: Draws, place: Place, *,
-    layout: str = "en", # keyboard layout
+    words: Sequence[str],
+    draws: Draws,
+    place: Place,
+    *,
+    layout: str = "en",  # keyboard layout
 ) -> list[str]:
     "Slips on a keyboard, one a word: the key beside, two swapped, one left out or doubled. Digits and signs stay as they are."
     keys = _layout(layout)
     numbers = (draws.uniform(s).tolist() for s in ("move", "where", "which"))
-    return [_slip(w, *u, keys) for w, *u in zip(words, *numbers, strict=True)]
+    return [_slip(w, keys, *u) for w, u in zip(words, zip(*numbers, strict=True), strict=True)]
 
-# %% ../../nbs/api/05_messy.ipynb #3cf8ad67
-@register("messy", unit="word", roles=("text",), expect="invariant", eligible=lambda words, place: [w.upper() != w for w in words])
+# %% ../../nbs/api/05_messy.ipynb #3cc9a14b
+@register(
+    "messy", unit="word", roles=("text",), expect="invariant", eligible=lambda words, place: [w.upper() != w for w in words]
+)
 def upper_case(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     "Words in capitals: a shouting customer, a form or a mainframe that knows no small letters."
     return [w.upper() for w in words]
 
 # %% ../../nbs/api/05_messy.ipynb #78c31225
 _SPACES = ("  ", "\t", "\n", "\u00a0")
+
 
 @register("messy", unit="word", roles=("text",), expect="invariant")
 def white_space(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
@@ -80,7 +89,14 @@ def white_space(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
 # %% ../../nbs/api/05_messy.ipynb #6d9b7ad6
 _CP1252 = "".join(bytes([b]).decode("cp1252") if b not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else chr(b) for b in range(256))
 
-@register("messy", unit="word", roles=("text", "category"), expect="invariant", eligible=lambda words, place: [not w.isascii() for w in words])
+
+@register(
+    "messy",
+    unit="word",
+    roles=("text", "category"),
+    expect="invariant",
+    eligible=lambda words, place: [not w.isascii() for w in words],
+)
 def mojibake(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     "UTF-8 bytes read as Windows-1252, as browsers read it: the classic double encoding."
     return ["".join(_CP1252[b] for b in w.encode()) for w in words]
@@ -94,18 +110,29 @@ def _separated(values: pd.Series, place: Place, *, locale: str) -> np.ndarray:
 # %% ../../nbs/api/05_messy.ipynb #af27e7cf
 @register("messy", unit="cell", roles=("number", "amount"), expect="survive", eligible=_separated)
 def locale_decimals(
-    values: pd.Series, draws: Draws, place: Place, *,
-    locale: str = "de", # CLDR locale that wrote the file
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    locale: str = "de",  # CLDR locale that wrote the file
 ) -> list[str]:
     "Numbers as another locale writes them, as text (separators from CLDR)."
     from babel.numbers import format_decimal
+
     return [format_decimal(v, locale=locale, decimal_quantization=False) for v in values.tolist()]
 
 # %% ../../nbs/api/05_messy.ipynb #911c2b94
 _NUMBER = re.compile(r"\d[\d.,]*[.,]\d+")
 _SWAP = str.maketrans(".,", ",.")
 
-@register("messy", unit="word", roles=("text",), expect="invariant", eligible=lambda words, place: [bool(_NUMBER.search(w)) for w in words])
+
+@register(
+    "messy",
+    unit="word",
+    roles=("text",),
+    expect="invariant",
+    eligible=lambda words, place: [bool(_NUMBER.search(w)) for w in words],
+)
 def locale_numbers(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     "Numbers inside a text with decimal comma and thousands point exchanged."
     return [_NUMBER.sub(lambda m: m.group().translate(_SWAP), w) for w in words]
@@ -113,19 +140,33 @@ def locale_numbers(words: Sequence[str], draws: Draws, place: Place) -> list[str
 # %% ../../nbs/api/05_messy.ipynb #b600058c
 @register("messy", unit="cell", roles=("date",), expect="survive")
 def locale_dates(
-    values: pd.Series, draws: Draws, place: Place, *,
-    locale: str = "de", # CLDR locale that wrote the file
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    locale: str = "de",  # CLDR locale that wrote the file
 ) -> list[str]:
     "Dates in a locale's short form, as text: 31.12.24, where ISO 8601 was agreed (patterns from CLDR)."
     from babel.dates import format_date
+
     return [format_date(d.date(), "short", locale=locale) for d in pd.to_datetime(values.astype(object))]
 
-# %% ../../nbs/api/05_messy.ipynb #538d9251
-@register("messy", unit="cell", roles=("number", "amount"), expect="reject",
-          eligible=lambda values, place, factor: ((values != 0) & np.isfinite(values.to_numpy(float, na_value=np.nan))).to_numpy(bool, na_value=False))
+# %% ../../nbs/api/05_messy.ipynb #da4848c1
+@register(
+    "messy",
+    unit="cell",
+    roles=("number", "amount"),
+    expect="reject",
+    eligible=lambda values, place, factor: ((values != 0) & np.isfinite(values.to_numpy(float, na_value=np.nan))).to_numpy(
+        bool, na_value=False
+    ),
+)
 def unit_error(
-    values: pd.Series, draws: Draws, place: Place, *,
-    factor: float = 1000.0, # new = old × factor
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    factor: float = 1000.0,  # new = old × factor
 ) -> Any:
     "A quantity in another unit: grams for kilograms, cents for euros."
     out = values.to_numpy(float) * factor

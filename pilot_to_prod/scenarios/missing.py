@@ -33,7 +33,8 @@ def _learn_ranks(reference: pd.Series, place: Place, **params: Any) -> Any:
 # %% ../../nbs/api/04_missing.ipynb #cf285e07
 def _ranks(values: pd.Series, learnt: Any) -> np.ndarray:
     "Rank of each value among the reference, in [0, 1]; rare categories rank high, missing ones in the middle."
-    if isinstance(learnt, dict): return values.astype(object).map(lambda v: learnt.get(str(v), 1.0), na_action="ignore").fillna(0.5).to_numpy(float)
+    if isinstance(learnt, dict):
+        return values.astype(object).map(lambda v: learnt.get(str(v), 1.0), na_action="ignore").fillna(0.5).to_numpy(float)
     ranks = np.searchsorted(learnt, values.to_numpy(float, na_value=np.nan), side="right") / max(len(learnt), 1)
     return np.where(values.isna(), 0.5, ranks)
 
@@ -44,8 +45,11 @@ def _by_itself(values: pd.Series, place: Place, *, strength: float) -> np.ndarra
 # %% ../../nbs/api/04_missing.ipynb #dbfcdea0
 @register("missing", unit="cell", roles=INPUT_ROLES, expect="survive", weight=_by_itself, learn=_learn_ranks)
 def mnar(
-    values: pd.Series, draws: Draws, place: Place, *,
-    strength: float = 4.0, # log odds between the highest and the lowest rank; negative: low values go
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    strength: float = 4.0,  # log odds between the highest and the lowest rank; negative: low values go
 ) -> Any:
     "High (or rare) values go missing more often than low ones: a form field that people with something to hide leave empty (Rubin 1976)."
     return np.full(len(values), None)
@@ -53,16 +57,21 @@ def mnar(
 # %% ../../nbs/api/04_missing.ipynb #a1f27223
 def _other(place: Place, by: str | None) -> str:
     "The column that drives MAR: as asked, else the first number, else the first other input."
-    if by is not None: return by
+    if by is not None:
+        return by
     spec = place.spec
     others = [c for c in (spec.inputs if spec else map(str, place.frame.columns)) if c != place.column and c in place.frame]
-    if not others: raise ValueError(f"mar needs a column besides {place.column!r} that decides what goes missing; the data has no other input.")
+    if not others:
+        raise ValueError(
+            f"mar needs a column besides {place.column!r} that decides what goes missing; the data has no other input."
+        )
     return next((c for c in others if pd.api.types.is_numeric_dtype(place.frame[c].dtype)), others[0])
 
 # %% ../../nbs/api/04_missing.ipynb #de1037d0
 def _learn_other(reference: pd.Series, place: Place, *, by: str | None, strength: float) -> Any:
     name = _other(place, by)
-    if name not in place.frame: raise ValueError(f"mar: no column {name!r} in the data; by must be one of {', '.join(map(str, place.frame.columns))}.")
+    if name not in place.frame:
+        raise ValueError(f"mar: no column {name!r} in the data; by must be one of {', '.join(map(str, place.frame.columns))}.")
     return name, _learn_ranks(place.frame[name], place)
 
 # %% ../../nbs/api/04_missing.ipynb #9c3ac2f2
@@ -74,10 +83,15 @@ def _by_other(values: pd.Series, place: Place, *, by: str | None, strength: floa
 def _two_inputs(spec: Spec) -> list[dict[str, Any]] | str:
     return [{}] if len(spec.inputs) > 1 else "it needs a second input column that decides what goes missing"
 
-# %% ../../nbs/api/04_missing.ipynb #13b90856
-@register("missing", unit="cell", roles=INPUT_ROLES, expect="survive", weight=_by_other, learn=_learn_other, variants=_two_inputs)
+# %% ../../nbs/api/04_missing.ipynb #971708f7
+@register(
+    "missing", unit="cell", roles=INPUT_ROLES, expect="survive", weight=_by_other, learn=_learn_other, variants=_two_inputs
+)
 def mar(
-    values: pd.Series, draws: Draws, place: Place, *,
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
     by: str | None = None,  # the column that decides; None: the first number among the other inputs
     strength: float = 4.0,  # log odds between its highest and lowest rank
 ) -> Any:
@@ -90,8 +104,10 @@ SENTINELS: dict[str, Any] = {"number": -999, "amount": -999, "category": "N/A", 
 # %% ../../nbs/api/04_missing.ipynb #a2553008
 def _sentinel_of(values: pd.Series, place: Place, sentinel: Any) -> Any:
     found = SENTINELS[place.role] if sentinel is None else sentinel
-    if pd.api.types.is_datetime64_any_dtype(values.dtype): return pd.Timestamp(found)
-    if pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(found, int | float): return -999
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return pd.Timestamp(found)
+    if pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(found, int | float):
+        return -999
     return found
 
 # %% ../../nbs/api/04_missing.ipynb #e50164a1
@@ -101,8 +117,11 @@ def _not_sentinel(values: pd.Series, place: Place, *, sentinel: Any) -> np.ndarr
 # %% ../../nbs/api/04_missing.ipynb #b31a0318
 @register("missing", unit="cell", roles=INPUT_ROLES, expect="survive", eligible=_not_sentinel)
 def sentinel_nulls(
-    values: pd.Series, draws: Draws, place: Place, *,
-    sentinel: Any = None, # None: -999, N/A or 9999-12-31, by role
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    sentinel: Any = None,  # None: -999, N/A or 9999-12-31, by role
 ) -> Any:
     "Missing values arrive as a code of the source system that a model takes for a value."
     return np.full(len(values), _sentinel_of(values, place, sentinel), dtype=object)

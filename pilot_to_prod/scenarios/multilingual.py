@@ -28,14 +28,20 @@ from ..spec import Spec
 # %% ../../nbs/api/06_multilingual.ipynb #96807278
 def _learn_parallel(reference: pd.Series, place: Place, *, language: str) -> dict[str, str]:
     "Item → its text in the language, from the table that the promise names."
-    if place.spec is None or place.spec.data.parallel is None: raise ValueError("parallel_text needs data.parallel in pilot.yaml: the replay texts in other languages.")
+    if place.spec is None or place.spec.data.parallel is None:
+        raise ValueError("parallel_text needs data.parallel in pilot.yaml: the replay texts in other languages.")
     from pilot_to_prod.spec import read_frame
+
     names = place.spec.data.parallel
     table = read_frame(place.spec.path(names.path))
     gone = [c for c in (names.id, names.language, names.text) if c not in table]
-    if gone: raise ValueError(f"{names.path}: no column {gone[0]!r}; it has {', '.join(map(str, table.columns))}. See data.parallel.")
+    if gone:
+        raise ValueError(
+            f"{names.path}: no column {gone[0]!r}; it has {', '.join(map(str, table.columns))}. See data.parallel."
+        )
     table = table[table[names.language].astype(str) == language]
-    if not len(table): raise ValueError(f"{names.path}: no row in language {language!r}. See data.parallel.languages.")
+    if not len(table):
+        raise ValueError(f"{names.path}: no row in language {language!r}. See data.parallel.languages.")
     return dict(zip(table[names.id].astype(str), table[names.text].astype(str), strict=True))
 
 # %% ../../nbs/api/06_multilingual.ipynb #8881f692
@@ -44,46 +50,64 @@ def _translated_here(values: pd.Series, place: Place, *, language: str) -> list[
 
 # %% ../../nbs/api/06_multilingual.ipynb #057950ce
 def _parallel_languages(spec: Spec) -> list[dict[str, Any]] | str:
-    return [{"language": x} for x in spec.data.parallel.languages] if spec.data.parallel else "pilot.yaml names no data.parallel"
+    return (
+        [{"language": x} for x in spec.data.parallel.languages] if spec.data.parallel else "pilot.yaml names no data.parallel"
+    )
 
-# %% ../../nbs/api/06_multilingual.ipynb #629f0863
-@register("multilingual", unit="cell", roles=("text",), expect="invariant", severities=(1.0,), eligible=_translated_here,
-          learn=_learn_parallel, variants=_parallel_languages)
+# %% ../../nbs/api/06_multilingual.ipynb #fd9cdbcf
+@register(
+    "multilingual",
+    unit="cell",
+    roles=("text",),
+    expect="invariant",
+    severities=(1.0,),
+    eligible=_translated_here,
+    learn=_learn_parallel,
+    variants=_parallel_languages,
+)
 def parallel_text(
-    values: pd.Series, draws: Draws, place: Place, *,
-    language: str = "de", # of the table in data.parallel
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    language: str = "de",  # of the table in data.parallel
 ) -> list[str]:
     "The same text as a person wrote it in another language."
     return [place.learnt[k] for k in place.keys.tolist()]
 
-# %% ../../nbs/api/06_multilingual.ipynb #f5a81f8c
-COUNTS = 0.5 # coverage of content words from which a lexicon counts as a language
+# %% ../../nbs/api/06_multilingual.ipynb #f91b9ec5
+COUNTS = 0.5  # coverage of content words from which a lexicon counts as a language
+
 
 @cache
 def _lexicon_table() -> pd.DataFrame:
     path = resources.files("pilot_to_prod").joinpath("scenarios/tables/lexicon_en.tsv")
-    with path.open(encoding="utf-8") as source: return pd.read_csv(source, sep="\t", quoting=csv.QUOTE_NONE, dtype="str", keep_default_na=False, index_col="en")
+    with path.open(encoding="utf-8") as source:
+        return pd.read_csv(source, sep="\t", quoting=csv.QUOTE_NONE, dtype="str", keep_default_na=False, index_col="en")
 
 # %% ../../nbs/api/06_multilingual.ipynb #577f6c1d
 @cache
 def lexicon(
-    language: str, # ISO 639-1
+    language: str,  # ISO 639-1
 ) -> dict[str, str]:
     "English word form → word in the language. Raises ValueError with the known languages."
     table = _lexicon_table()
-    if language not in table: raise ValueError(f"no lexicon for {language!r}; known: {', '.join(table.columns)}.")
+    if language not in table:
+        raise ValueError(f"no lexicon for {language!r}; known: {', '.join(table.columns)}.")
     column = table[language]
-    return {en: word for en, word in column.items() if word and word.lower() != en}
+    return {str(en): word for en, word in column.items() if word and word.lower() != en}
 
 # %% ../../nbs/api/06_multilingual.ipynb #85975629
 _CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
+
 def coverage(
-    language: str,          # of the lexicon
-    texts: Iterable[str],   # a real text, one string an item
-) -> float:                 # share of content word tokens, in [0, 1]
+    language: str,  # of the lexicon
+    texts: Iterable[str],  # a real text, one string an item
+) -> float:  # share of content word tokens, in [0, 1]
     "How much of a text a lexicon can say: content words are alphabetic and outside scikit-learn's English stop words."
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
     known = lexicon(language)
     words = [w for t in texts for w in re.findall(r"[a-z]+", t.lower()) if len(w) > 1 and w not in ENGLISH_STOP_WORDS]
     return sum(w in known for w in words) / max(len(words), 1)
@@ -92,14 +116,25 @@ def coverage(
 @cache
 def lexicons() -> pd.DataFrame:
     "Every lexicon with its size, source, licence and measured coverage of named real texts."
-    stated = json.loads(resources.files("pilot_to_prod").joinpath("scenarios/tables/lexicon_coverage.json").read_text(encoding="utf-8"))
-    rows = [{"language": x, "words": len(lexicon(x)), "source": stated["source"], "licence": stated["licence"], **stated["coverage"][x]} for x in _lexicon_table()]
+    stated = json.loads(
+        resources.files("pilot_to_prod").joinpath("scenarios/tables/lexicon_coverage.json").read_text(encoding="utf-8")
+    )
+    rows = [
+        {
+            "language": x,
+            "words": len(lexicon(x)),
+            "source": stated["source"],
+            "licence": stated["licence"],
+            **stated["coverage"][x],
+        }
+        for x in _lexicon_table()
+    ]
     return pd.DataFrame(rows).set_index("language")
 
 # %% ../../nbs/api/06_multilingual.ipynb #23205758
 def _core(word: str) -> tuple[str, str, str]:
     "Leading signs, the word itself, trailing signs."
-    return _CORE.match(word).groups() # type: ignore[union-attr, return-value]
+    return _CORE.match(word).groups()  # type: ignore[union-attr, return-value]
 
 # %% ../../nbs/api/06_multilingual.ipynb #4443d978
 def _known(words: list[str], place: Place, *, language: str) -> list[bool]:
@@ -110,7 +145,7 @@ def _known(words: list[str], place: Place, *, language: str) -> list[bool]:
 def switchable() -> list[str]:
     "Languages whose lexicon covers at least half of the content words of every text it was measured on."
     table = lexicons()
-    return sorted(table.index[(table[[c for c in table if c.startswith("coverage")]].min(axis=1) >= COUNTS)])
+    return sorted(table.index[(table[[c for c in table if str(c).startswith("coverage")]].min(axis=1) >= COUNTS)])
 
 # %% ../../nbs/api/06_multilingual.ipynb #cb23c6b1
 def _switch_languages(spec: Spec) -> list[dict[str, Any]] | str:
@@ -121,8 +156,11 @@ def _switch_languages(spec: Spec) -> list[dict[str, Any]] | str:
 # %% ../../nbs/api/06_multilingual.ipynb #63a8ccd7
 @register("multilingual", unit="word", roles=("text",), expect="invariant", eligible=_known, variants=_switch_languages)
 def code_switch(
-    words: Sequence[str], draws: Draws, place: Place, *,
-    language: str = "es", # ISO 639-1, one of lexicons()
+    words: Sequence[str],
+    draws: Draws,
+    place: Place,
+    *,
+    language: str = "es",  # ISO 639-1, one of lexicons()
 ) -> list[str]:
     "English words replaced by their translation, as bilingual customers write. Case and punctuation around them stay."
     known, out = lexicon(language), []
@@ -131,16 +169,38 @@ def code_switch(
         out.append(head + (new[:1].upper() + new[1:] if core[:1].isupper() else new) + tail)
     return out
 
-# %% ../../nbs/api/06_multilingual.ipynb #b627101c
-_PLAIN = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ß": "ss", "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"})
+# %% ../../nbs/api/06_multilingual.ipynb #c990994b
+_PLAIN = str.maketrans(
+    {
+        "ł": "l",
+        "Ł": "L",
+        "ø": "o",
+        "Ø": "O",
+        "đ": "d",
+        "Đ": "D",
+        "ß": "ss",
+        "ı": "i",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "Œ": "OE",
+    }
+)
+
 
 def strip_marks(word: str) -> str:
     "Letters without diacritics: NFD, marks dropped, and the few that do not decompose."
     kept = (c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
     return unicodedata.normalize("NFC", "".join(kept)).translate(_PLAIN)
 
-# %% ../../nbs/api/06_multilingual.ipynb #6311fdac
-@register("multilingual", unit="word", roles=("text", "category"), expect="invariant", eligible=lambda words, place: [strip_marks(w) != w for w in words])
+# %% ../../nbs/api/06_multilingual.ipynb #53434829
+@register(
+    "multilingual",
+    unit="word",
+    roles=("text", "category"),
+    expect="invariant",
+    eligible=lambda words, place: [strip_marks(w) != w for w in words],
+)
 def no_diacritics(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     "Accents and dots left out: a phone keyboard set to English, a system that keeps ASCII only."
     return [strip_marks(w) for w in words]
@@ -150,16 +210,24 @@ def no_diacritics(words: Sequence[str], draws: Draws, place: Place) -> list[str]
 def look_alikes() -> dict[str, str]:
     "Latin letter → Cyrillic or Greek letters that look the same (Unicode confusables)."
     from confusable_homoglyphs import categories, confusables
+
     out = {}
     for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
         found = confusables.is_confusable(letter, greedy=True, preferred_aliases=[]) or []
         near = {h["c"] for entry in found for h in entry["homoglyphs"] if len(h["c"]) == 1}
         near = {c for c in near if categories.alias(c) in ("CYRILLIC", "GREEK") and c.isalpha() and ord(c) < 0x2000}
-        if near: out[letter] = "".join(sorted(near))
+        if near:
+            out[letter] = "".join(sorted(near))
     return out
 
-# %% ../../nbs/api/06_multilingual.ipynb #6911045a
-@register("multilingual", unit="word", roles=("text",), expect="invariant", eligible=lambda words, place: [any(c in look_alikes() for c in w) for w in words])
+# %% ../../nbs/api/06_multilingual.ipynb #2afcdc0c
+@register(
+    "multilingual",
+    unit="word",
+    roles=("text",),
+    expect="invariant",
+    eligible=lambda words, place: [any(c in look_alikes() for c in w) for w in words],
+)
 def homoglyphs(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     "One letter a word replaced by a Cyrillic or Greek one that looks the same: fraud, or a keyboard left in another script."
     table, out = look_alikes(), []
@@ -172,7 +240,8 @@ def homoglyphs(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
 # %% ../../nbs/api/06_multilingual.ipynb #f242bef4
 def _translator(name: str) -> Any:
     module, _, attribute = name.partition(":")
-    if not attribute: raise ValueError(f"translator must be 'module:function'; got {name!r}.")
+    if not attribute:
+        raise ValueError(f"translator must be 'module:function'; got {name!r}.")
     return getattr(importlib.import_module(module), attribute)
 
 # %% ../../nbs/api/06_multilingual.ipynb #5cd61b02
@@ -182,9 +251,12 @@ def _needs_translator(spec: Spec) -> list[dict[str, Any]] | str:
 # %% ../../nbs/api/06_multilingual.ipynb #1b3cd05e
 @register("multilingual", unit="cell", roles=("text",), expect="invariant", severities=(1.0,), variants=_needs_translator)
 def translated(
-    values: pd.Series, draws: Draws, place: Place, *,
-    translator: str = "", # "module:function": list of strings, language → list of strings
-    language: str = "de", # passed to it
+    values: pd.Series,
+    draws: Draws,
+    place: Place,
+    *,
+    translator: str = "",  # "module:function": list of strings, language → list of strings
+    language: str = "de",  # passed to it
 ) -> list[str]:
     "Texts translated by a callable of yours. It must return one string for each it gets."
     return list(_translator(translator)(values.tolist(), language))

@@ -51,7 +51,9 @@ def read_yaml(path: Path) -> CommentedMap:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError(str(path), [Problem((), "no such file. Write one with: p2p init FOLDER --data FILE --label COLUMN --model FILE")]) from None
+        raise SpecError(
+            str(path), [Problem((), "no such file. Write one with: p2p init FOLDER --data FILE --label COLUMN --model FILE")]
+        ) from None
     except UnicodeDecodeError as e:
         raise SpecError(str(path), [Problem((), f"not UTF-8 at byte {e.start}. Save the file as UTF-8.")]) from None
     try:

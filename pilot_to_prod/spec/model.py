@@ -27,81 +27,94 @@ from ._read import Problem, SpecError, field_problems, line_of, near, plain, rea
 # %% ../../nbs/api/01_spec.ipynb #58276451
 Role = Literal["text", "number", "category", "amount", "date", "id", "language", "market"]
 ROLES: tuple[str, ...] = get_args(Role)
-INPUT_ROLES = ("text", "number", "category", "amount", "date") # what a model sees unless told otherwise
+INPUT_ROLES = ("text", "number", "category", "amount", "date")  # what a model sees unless told otherwise
 Task = Literal["binary", "multiclass", "regression"]
 
 # %% ../../nbs/api/01_spec.ipynb #fa912907
 class Part(BaseModel):
     "A part of the promise: unknown keys are mistakes, values do not change."
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 # %% ../../nbs/api/01_spec.ipynb #26a59760
 class Column(Part):
     "What a column is and whether the model sees it."
+
     role: Role
-    input: bool | None = None # None: text, number, category, amount and date are inputs
-    unit: str | None = None   # of an amount or number, for people
+    input: bool | None = None  # None: text, number, category, amount and date are inputs
+    unit: str | None = None  # of an amount or number, for people
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, value: Any) -> Any: return {"role": value} if isinstance(value, str) else value
+    def _short(cls, value: Any) -> Any:
+        return {"role": value} if isinstance(value, str) else value
 
     @property
-    def is_input(self) -> bool: return self.role in INPUT_ROLES if self.input is None else self.input
+    def is_input(self) -> bool:
+        return self.role in INPUT_ROLES if self.input is None else self.input
 
 # %% ../../nbs/api/01_spec.ipynb #baa59559
 class Parallel(Part):
     "The replay texts in other languages: a table with one row an item and language."
+
     path: str
-    languages: tuple[str, ...] = Field(min_length=1) # ISO 639-1 codes to replay
-    id: str = "id"             # names the item, as data.id does in the replay set
+    languages: tuple[str, ...] = Field(min_length=1)  # ISO 639-1 codes to replay
+    id: str = "id"  # names the item, as data.id does in the replay set
     language: str = "language"
-    text: str = "text"         # its text column
+    text: str = "text"  # its text column
     column: str | None = None  # the replay column it translates; None: the only text column
 
 # %% ../../nbs/api/01_spec.ipynb #77679d76
 class Data(Part):
     "Where the rows are and what their columns mean."
-    reference: str                   # rows like those the model learnt from: path or URL of CSV or Parquet
-    replay: str                      # labelled rows the model has not seen
+
+    reference: str  # rows like those the model learnt from: path or URL of CSV or Parquet
+    replay: str  # labelled rows the model has not seen
     label: str
     columns: dict[str, Column] = Field(min_length=1)
-    id: str | None = None            # unique a row; None: the row number
-    cluster: str | None = None       # rows that belong together (one customer, one item)
+    id: str | None = None  # unique a row; None: the row number
+    cluster: str | None = None  # rows that belong together (one customer, one item)
     time: str | None = None
-    labels: tuple[str, ...] = ()     # classes in order; empty: those of the reference set
-    positive: str | None = None      # binary: the class that is looked for
+    labels: tuple[str, ...] = ()  # classes in order; empty: those of the reference set
+    positive: str | None = None  # binary: the class that is looked for
     parallel: Parallel | None = None
 
     @field_validator("labels", mode="before")
     @classmethod
-    def _text(cls, value: Any) -> Any: return [canonical(v) for v in value] if isinstance(value, list) else value
+    def _text(cls, value: Any) -> Any:
+        return [canonical(v) for v in value] if isinstance(value, list) else value
 
     @field_validator("positive", mode="before")
     @classmethod
-    def _one(cls, value: Any) -> Any: return None if value is None else canonical(value)
+    def _one(cls, value: Any) -> Any:
+        return None if value is None else canonical(value)
 
 # %% ../../nbs/api/01_spec.ipynb #e4b3996f
 def canonical(
-    label: Any, # a class as a file or a model names it
+    label: Any,  # a class as a file or a model names it
 ) -> str:
     "One spelling for a class: integral floats lose their `.0`, booleans are `true` and `false`."
-    if isinstance(label, bool) or type(label).__name__ == "bool_": return "true" if label else "false"
-    if isinstance(label, str): return str(label)
-    try: return str(int(label)) if float(label).is_integer() else str(float(label))
-    except (TypeError, ValueError, OverflowError): return str(label)
+    if isinstance(label, bool) or type(label).__name__ == "bool_":
+        return "true" if label else "false"
+    if isinstance(label, str):
+        return str(label)
+    try:
+        return str(int(label)) if float(label).is_integer() else str(float(label))
+    except (TypeError, ValueError, OverflowError):
+        return str(label)
 
 # %% ../../nbs/api/01_spec.ipynb #9e68836c
 class Model(Part):
     "Where the model is and how it is called."
+
     loader: Literal["skops", "module", "pickle", "joblib"]
-    path: str | None = None          # skops, pickle, joblib: the file
-    ref: str | None = None           # module: "module:function" or "file.py:function"
-    sha256: str | None = None        # pickle, joblib: the file's hash, pinned by its owner
-    trusted: tuple[str, ...] = ()    # skops: types outside scikit-learn, numpy and scipy that its owner vouches for
-    input: Literal["auto", "frame", "text"] = "auto" # text: one column as a sequence of strings
+    path: str | None = None  # skops, pickle, joblib: the file
+    ref: str | None = None  # module: "module:function" or "file.py:function"
+    sha256: str | None = None  # pickle, joblib: the file's hash, pinned by its owner
+    trusted: tuple[str, ...] = ()  # skops: types outside scikit-learn, numpy and scipy that its owner vouches for
+    input: Literal["auto", "frame", "text"] = "auto"  # text: one column as a sequence of strings
     deterministic: bool = True
-    deadline: float | None = Field(None, gt=0) # seconds for one call; None: settings.ini
+    deadline: float | None = Field(None, gt=0)  # seconds for one call; None: settings.ini
 
 # %% ../../nbs/api/01_spec.ipynb #b1621512
 Metric = Literal["accuracy", "macro_f1", "recall", "mae", "unchanged", "answered", "abstained", "latency_p95"]
@@ -110,57 +123,65 @@ LOWER_IS_BETTER = ("mae", "latency_p95")
 # %% ../../nbs/api/01_spec.ipynb #6e0f35c8
 class Replayed(Part):
     "Which replayed cells a promise is about."
-    scenario: dict[str, Any] | None = None # None: clean rows; a name, or a mapping with name and parameters
-    family: str | None = None              # instead of a scenario: every scenario of a family
-    up_to: float | None = Field(None, ge=0, le=1) # every declared severity up to this one; None: all that are replayed
-    slice: str | None = None               # name of a slice, or column=value; None: all rows
+
+    scenario: dict[str, Any] | None = None  # None: clean rows; a name, or a mapping with name and parameters
+    family: str | None = None  # instead of a scenario: every scenario of a family
+    up_to: float | None = Field(None, ge=0, le=1)  # every declared severity up to this one; None: all that are replayed
+    slice: str | None = None  # name of a slice, or column=value; None: all rows
 
     @field_validator("scenario", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> Any: return {"name": value} if isinstance(value, str) else value
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 # %% ../../nbs/api/01_spec.ipynb #be1a6f68
 class Gate(Replayed):
     "A threshold on one metric, its drop, or its retention."
+
     name: str
     metric: Metric
-    of: Literal["value", "drop", "retention"] = "value" # drop: clean − stressed; retention: stressed ÷ clean
+    of: Literal["value", "drop", "retention"] = "value"  # drop: clean − stressed; retention: stressed ÷ clean
     at_least: float | None = None
     at_most: float | None = None
-    label: str | None = None # recall: of which class
-    section: str | None = None # where on the card; None: by what it is about
+    label: str | None = None  # recall: of which class
+    section: str | None = None  # where on the card; None: by what it is about
 
     @field_validator("label", mode="before")
     @classmethod
-    def _one(cls, value: Any) -> Any: return None if value is None else canonical(value)
+    def _one(cls, value: Any) -> Any:
+        return None if value is None else canonical(value)
 
 # %% ../../nbs/api/01_spec.ipynb #548c9208
 class Behaviour(Replayed):
     "A sentence a product manager writes, and what it means."
+
     says: str
     expect: Literal["keep", "change", "abstain", "reject"]
-    share: float = Field(gt=0, lt=1) # of the rows concerned, at least
+    share: float = Field(gt=0, lt=1)  # of the rows concerned, at least
 
 # %% ../../nbs/api/01_spec.ipynb #a6b29efc
 class Attestation(Part):
     "A statement by a person."
+
     says: str
     by: str
     on: date
     expires: date | None = None
-    evidence: str | None = None # link, or hash of a document
+    evidence: str | None = None  # link, or hash of a document
 
 # %% ../../nbs/api/01_spec.ipynb #5ac363cb
 class Owner(Part):
     "Who answers for the pilot."
+
     name: str
     contact: str | None = None
     on_call: str | None = None
-    support: Attestation | None = None # the maintenance and support plan
+    support: Attestation | None = None  # the maintenance and support plan
 
 # %% ../../nbs/api/01_spec.ipynb #c635f5fc
 class Retraining(Part):
     "When and how it is trained again, and who decides."
+
     trigger: str
     every_days: int | None = Field(None, gt=0)
     data: str | None = None
@@ -169,15 +190,17 @@ class Retraining(Part):
 # %% ../../nbs/api/01_spec.ipynb #2254e6f5
 class Dependency(Part):
     "What the pilot cannot work without."
+
     name: str
     kind: Literal["technical", "human", "legal", "procedural"]
     owner: str | None = None
     state: Literal["ready", "agreed", "open", "missing"] = "open"
-    columns: tuple[str, ...] = () # technical: the columns it delivers
+    columns: tuple[str, ...] = ()  # technical: the columns it delivers
 
 # %% ../../nbs/api/01_spec.ipynb #fd68a89d
 class Governance(Part):
     "What compliance asks."
+
     data_sources: Attestation | None = None
     labelling: Attestation | None = None
     lawful_basis: Attestation | None = None
@@ -187,6 +210,7 @@ class Governance(Part):
 # %% ../../nbs/api/01_spec.ipynb #bf42a976
 class Outcome(Part):
     "What the business expects to change."
+
     name: str
     baseline: float
     target: float
@@ -196,30 +220,35 @@ class Outcome(Part):
 # %% ../../nbs/api/01_spec.ipynb #c23b8607
 class Slice(Part):
     "Rows that deserve a look of their own."
+
     name: str
     column: str
-    equals: str | None = None       # one value; None with `isin` None: a slice for every value
+    equals: str | None = None  # one value; None with `isin` None: a slice for every value
     isin: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, value: Any) -> Any: return {"name": value, "column": value} if isinstance(value, str) else value
+    def _short(cls, value: Any) -> Any:
+        return {"name": value, "column": value} if isinstance(value, str) else value
 
 # %% ../../nbs/api/01_spec.ipynb #c80a222a
 class Replaying(Part):
     "A scenario of the pilot's own suite, with the severities it is replayed at."
+
     scenario: dict[str, Any]
     severities: tuple[float, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        if isinstance(value, str): return {"scenario": {"name": value}}
+        if isinstance(value, str):
+            return {"scenario": {"name": value}}
         return {"scenario": value} if isinstance(value, dict) and "name" in value else value
 
 # %% ../../nbs/api/01_spec.ipynb #57563022
 class Spec(Part):
     "A pilot's promise. Made by `Spec.load`; shows itself as a table of promises."
+
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     version: int | str = 1
     task: Task
@@ -227,15 +256,15 @@ class Spec(Part):
     model: Model
     data: Data
     owner: Owner | None = None
-    languages: tuple[str, ...] = () # languages its users write, ISO 639-1
+    languages: tuple[str, ...] = ()  # languages its users write, ISO 639-1
     slices: tuple[Slice, ...] = ()
     gates: tuple[Gate, ...] = ()
     behaviour: tuple[Behaviour, ...] = ()
-    suite: str | tuple[Replaying, ...] | None = None # a suite's name or a list of scenarios; None: settings.ini
+    suite: str | tuple[Replaying, ...] | None = None  # a suite's name or a list of scenarios; None: settings.ini
     severities: tuple[float, ...] | None = None
     seeds: tuple[int, ...] | None = None
-    costs: dict[str, float] = {} # "truth -> answer": cost of that mistake
-    protected: tuple[str, ...] = () # columns whose groups must be treated alike
+    costs: dict[str, float] = {}  # "truth -> answer": cost of that mistake
+    protected: tuple[str, ...] = ()  # columns whose groups must be treated alike
     retraining: Retraining | None = None
     dependencies: tuple[Dependency, ...] = ()
     governance: Governance | None = None
@@ -244,15 +273,17 @@ class Spec(Part):
     exploration: bool = Field(False, exclude=True)
 
     @classmethod
-    def load(cls,
-        source: str | Path, # a pilot.yaml, or the folder it is in
-    ) -> "Spec":            # raises SpecError with every mistake, each with its line
+    def load(
+        cls,
+        source: str | Path,  # a pilot.yaml, or the folder it is in
+    ) -> "Spec":  # raises SpecError with every mistake, each with its line
         "Read and check a promise."
         path = Path(source)
         path = path / "pilot.yaml" if path.is_dir() or path.suffix not in (".yaml", ".yml") else path
         tree = read_yaml(path)
         spec, problems = parse(plain(tree), tree)
-        if spec is None or problems: raise SpecError(str(path), problems)
+        if spec is None or problems:
+            raise SpecError(str(path), problems)
         return spec.model_copy(update={"folder": path.parent.resolve()})
 
     @cached_property
@@ -276,7 +307,8 @@ class Spec(Part):
         return value if "://" in value else str(self.folder / value)
 
     @cached_property
-    def title_text(self) -> str: return self.title or self.name.replace("-", " ").replace("_", " ").capitalize()
+    def title_text(self) -> str:
+        return self.title or self.name.replace("-", " ").replace("_", " ").capitalize()
 
     def promises(self) -> pd.DataFrame:
         "Every gate and sentence, one row each: promise, about, threshold."
@@ -286,20 +318,25 @@ class Spec(Part):
 
     def _repr_html_(self) -> str:
         from html import escape
+
         head = f"{escape(self.title_text)} · version {escape(str(self.version))} · {self.task}"
         who = f" · owner: {escape(self.owner.name)}" if self.owner else " · no owner yet"
         return f"<p><b>{head}</b>{who}</p>" + self.promises().to_html(index=False, escape=True, border=0)
 
 # %% ../../nbs/api/01_spec.ipynb #448bd9ea
 def about(
-    part: Replayed, # a gate or a sentence
+    part: Replayed,  # a gate or a sentence
 ) -> str:
     "What a promise is about, in words."
-    if part.family: what = f"every {part.family} scenario"
+    if part.family:
+        what = f"every {part.family} scenario"
     elif part.scenario:
         params = {k: v for k, v in part.scenario.items() if k != "name"}
-        what = part.scenario["name"].replace("_", " ") + (f" ({', '.join(f'{k} {v}' for k, v in params.items())})" if params else "")
-    else: what = "clean rows"
+        what = part.scenario["name"].replace("_", " ") + (
+            f" ({', '.join(f'{k} {v}' for k, v in params.items())})" if params else ""
+        )
+    else:
+        what = "clean rows"
     upto = f" up to severity {part.up_to:g}" if part.up_to is not None else ""
     return what + upto + (f", {part.slice}" if part.slice else "")
 
@@ -309,20 +346,31 @@ def threshold(
 ) -> str:
     "Its metric and limit, in words."
     if isinstance(gate, Behaviour):
-        said = {"keep": "the same answer", "change": "another answer", "abstain": "handed to a person", "reject": "stopped"}[gate.expect]
+        said = {"keep": "the same answer", "change": "another answer", "abstain": "handed to a person", "reject": "stopped"}[
+            gate.expect
+        ]
         return f"{said} in ≥ {gate.share:.0%}"
-    name = {"macro_f1": "macro-F1", "mae": "mean absolute error", "latency_p95": "95% of calls (ms)"}.get(gate.metric, gate.metric)
+    name = {"macro_f1": "macro-F1", "mae": "mean absolute error", "latency_p95": "95% of calls (ms)"}.get(
+        gate.metric, gate.metric
+    )
     name += f" of {gate.label}" if gate.label else ""
     name = {"value": name, "drop": f"drop of {name}", "retention": f"share of {name} kept"}[gate.of]
     return f"{name} ≥ {gate.at_least:g}" if gate.at_least is not None else f"{name} ≤ {gate.at_most:g}"
 
-# %% ../../nbs/api/01_spec.ipynb #6854ae92
-def _between(raw: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+# %% ../../nbs/api/01_spec.ipynb #5c30c6d2
+_Said = tuple[tuple[str | int, ...], str]  # where, what
+
+
+def _between(raw: Mapping[str, Any]) -> list[_Said]:
     "Mistakes between keys of a raw promise: (where, what)."
-    def mapping(value: Any) -> dict[str, Any]: return value if isinstance(value, dict) else {}
+
+    def mapping(value: Any) -> dict[str, Any]:
+        return value if isinstance(value, dict) else {}
+
     def items(key: str) -> list[dict[str, Any]]:
         found = raw.get(key)
         return [mapping(v) for v in found] if isinstance(found, list) else []
+
     data, out = mapping(raw.get("data")), []
     columns = mapping(data.get("columns"))
     slices = {v.get("name") for v in items("slices")} | {v for v in raw.get("slices") or [] if isinstance(v, str)}
@@ -331,59 +379,110 @@ def _between(raw: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         for i, part in enumerate(items(key)):
             named = part.get("slice")
             if named and "=" not in str(named) and named not in slices:
-                out.append(((key, i, "slice"), f"no slice is called {named!r}. Write column=value, or define it under slices. {near(named, map(str, slices))}"))
-            if part.get("scenario") and part.get("family"): out.append(((key, i), "has a scenario and a family: keep one."))
+                out.append(
+                    (
+                        (key, i, "slice"),
+                        f"no slice is called {named!r}. Write column=value, or define it under slices. "
+                        f"{near(named, map(str, slices))}",
+                    )
+                )
+            if part.get("scenario") and part.get("family"):
+                out.append(((key, i), "has a scenario and a family: keep one."))
             if part.get("up_to") is not None and not (part.get("scenario") or part.get("family")):
                 out.append(((key, i, "up_to"), "needs a scenario or a family: clean rows have no severity."))
             out += _gate_problems((key, i), part, raw) if key == "gates" else []
     if raw.get("task") == "binary" and data.get("labels") and not data.get("positive"):
         out.append((("data",), "a binary task names its positive class: add positive: …"))
-    if data.get("positive") is not None and isinstance(data.get("labels"), list) and canonical(data["positive"]) not in map(canonical, data["labels"]):
-        out.append((("data", "positive"), f"must be one of labels; got {data['positive']!r}. {near(data['positive'], map(str, data['labels']))}"))
+    if (
+        data.get("positive") is not None
+        and isinstance(data.get("labels"), list)
+        and canonical(data["positive"]) not in map(canonical, data["labels"])
+    ):
+        out.append(
+            (
+                ("data", "positive"),
+                f"must be one of labels; got {data['positive']!r}. {near(data['positive'], map(str, data['labels']))}",
+            )
+        )
     names = [g.get("name") for g in items("gates")]
-    out += [(("gates", i, "name"), f"{n!r} is used twice: a gate is known by its name.") for i, n in enumerate(names) if n and n in names[:i]]
+    out += [
+        (("gates", i, "name"), f"{n!r} is used twice: a gate is known by its name.")
+        for i, n in enumerate(names)
+        if n and n in names[:i]
+    ]
     return out
 
 # %% ../../nbs/api/01_spec.ipynb #8a9f8f3f
-def _column_problems(data: dict[str, Any], columns: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    out = []
+def _column_problems(data: dict[str, Any], columns: dict[str, Any]) -> list[_Said]:
+    out: list[_Said] = []
     label = columns.get(data.get("label", ""))
-    if label is not None: out.append((("data", "columns", data["label"]), "is the label, which the model must not see: leave it out of columns."))
+    if label is not None:
+        out.append((("data", "columns", data["label"]), "is the label, which the model must not see: leave it out of columns."))
     roles = {c: v if isinstance(v, str) else v.get("role") if isinstance(v, dict) else None for c, v in columns.items()}
-    if columns and not any(r in INPUT_ROLES or isinstance(columns[c], dict) and columns[c].get("input") for c, r in roles.items()):
+    if columns and not any(
+        r in INPUT_ROLES or isinstance(columns[c], dict) and columns[c].get("input") for c, r in roles.items()
+    ):
         out.append((("data", "columns"), f"has no input: at least one column needs a role of {', '.join(INPUT_ROLES)}."))
     parallel = data.get("parallel")
     if isinstance(parallel, dict):
         texts = [c for c, r in roles.items() if r == "text"]
-        if data.get("id") is None: out.append((("data", "parallel"), "needs data.id: translations are found by the row's id."))
-        if parallel.get("column") is None and len(texts) != 1: out.append((("data", "parallel"), f"say which column it translates: {', '.join(texts) or 'there is no text column'}."))
+        if data.get("id") is None:
+            out.append((("data", "parallel"), "needs data.id: translations are found by the row's id."))
+        if parallel.get("column") is None and len(texts) != 1:
+            out.append(
+                (("data", "parallel"), f"say which column it translates: {', '.join(texts) or 'there is no text column'}.")
+            )
     return out
 
 # %% ../../nbs/api/01_spec.ipynb #b5d80549
-def _model_problems(model: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    loader, out = model.get("loader"), []
+def _model_problems(model: dict[str, Any]) -> list[_Said]:
+    loader = model.get("loader")
+    out: list[_Said] = []
     if loader == "module" and not re.fullmatch(r"[^:]+:\w+", str(model.get("ref") or "")):
         out.append((("model", "ref"), f"loader module needs ref: 'module:function'; got {model.get('ref')!r}."))
-    if loader in ("skops", "pickle", "joblib") and not model.get("path"): out.append((("model", "path"), f"loader {loader} needs path: the model's file."))
+    if loader in ("skops", "pickle", "joblib") and not model.get("path"):
+        out.append((("model", "path"), f"loader {loader} needs path: the model's file."))
     if loader in ("pickle", "joblib") and not re.fullmatch(r"[0-9a-f]{64}", str(model.get("sha256") or "")):
-        out.append((("model", "sha256"), f"a {loader} runs code when it is opened, so it is opened only with its hash pinned here. If the file is your own: "
-                    f"p2p init --trust writes the hash, or use sha256sum. Safer: save the model with skops."))
+        out.append(
+            (
+                ("model", "sha256"),
+                f"a {loader} runs code when it is opened, so it is opened only with its hash pinned here. If the file is your "
+                "own: "
+                f"p2p init --trust writes the hash, or use sha256sum. Safer: save the model with skops.",
+            )
+        )
     return out
 
-# %% ../../nbs/api/01_spec.ipynb #63dbd9ec
-def _gate_problems(where: tuple[str | int, ...], gate: dict[str, Any], raw: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    out, metric, of = [], gate.get("metric"), gate.get("of", "value")
+# %% ../../nbs/api/01_spec.ipynb #6be9dbf2
+def _gate_problems(
+    where: tuple[str | int, ...], gate: dict[str, Any], raw: Mapping[str, Any]
+) -> list[_Said]:
+    out: list[_Said] = []
+    metric, of = gate.get("metric"), gate.get("of", "value")
     limits = [k for k in ("at_least", "at_most") if gate.get(k) is not None]
-    if len(limits) != 1: out.append((where, f"needs exactly one of at_least and at_most; got {' and '.join(limits) or 'neither'}."))
+    if len(limits) != 1:
+        out.append((where, f"needs exactly one of at_least and at_most; got {' and '.join(limits) or 'neither'}."))
     up = of == "retention" or (of == "value" and metric not in LOWER_IS_BETTER)
-    if limits == ["at_most" if up else "at_least"]: out.append(((*where, limits[0]), f"a {of} of {metric} is {'better when higher: use at_least' if up else 'better when lower: use at_most'}."))
-    if metric == "recall" and gate.get("label") is None: out.append((where, "recall needs label: of which class."))
-    if of != "value" and not (gate.get("scenario") or gate.get("family")): out.append((where, f"a {of} compares stressed with clean rows: name a scenario or a family."))
-    if of == "retention" and metric == "mae": out.append((where, "retention is not defined where lower is better: use of: drop."))
-    if metric in ("unchanged",) and not (gate.get("scenario") or gate.get("family")): out.append((where, "unchanged compares answers with the clean ones: name a scenario or a family."))
+    if limits == ["at_most" if up else "at_least"]:
+        out.append(
+            (
+                (*where, limits[0]),
+                f"a {of} of {metric} is {'better when higher: use at_least' if up else 'better when lower: use at_most'}.",
+            )
+        )
+    if metric == "recall" and gate.get("label") is None:
+        out.append((where, "recall needs label: of which class."))
+    if of != "value" and not (gate.get("scenario") or gate.get("family")):
+        out.append((where, f"a {of} compares stressed with clean rows: name a scenario or a family."))
+    if of == "retention" and metric == "mae":
+        out.append((where, "retention is not defined where lower is better: use of: drop."))
+    if metric in ("unchanged",) and not (gate.get("scenario") or gate.get("family")):
+        out.append((where, "unchanged compares answers with the clean ones: name a scenario or a family."))
     classes = raw.get("task") in ("binary", "multiclass")
-    if metric == "mae" and classes: out.append(((*where, "metric"), "mae is for regression; this task has classes."))
-    if metric in ("accuracy", "macro_f1", "recall") and raw.get("task") == "regression": out.append(((*where, "metric"), f"{metric} is for classes; this task is regression: use mae."))
+    if metric == "mae" and classes:
+        out.append(((*where, "metric"), "mae is for regression; this task has classes."))
+    if metric in ("accuracy", "macro_f1", "recall") and raw.get("task") == "regression":
+        out.append(((*where, "metric"), f"{metric} is for classes; this task is regression: use mae."))
     return out
 
 # %% ../../nbs/api/01_spec.ipynb #4eda952d
@@ -391,27 +490,34 @@ def _fields(model: type[BaseModel], prefix: str = "") -> dict[str, set[str]]:
     "Dotted place → keys that it may hold, for hints."
     out = {prefix.rstrip("."): set(model.model_fields) - {"folder", "exploration"}}
     for name, field in model.model_fields.items():
-        for inner in [field.annotation, *get_args(field.annotation), *(a for g in get_args(field.annotation) for a in get_args(g))]:
-            if isinstance(inner, type) and issubclass(inner, BaseModel): out |= _fields(inner, f"{prefix}{name}.")
+        for inner in [
+            field.annotation,
+            *get_args(field.annotation),
+            *(a for g in get_args(field.annotation) for a in get_args(g)),
+        ]:
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                out |= _fields(inner, f"{prefix}{name}.")
     return out
 
 # %% ../../nbs/api/01_spec.ipynb #381786f1
 def parse(
-    raw: Mapping[str, Any], # plain values of a promise
-    tree: Any = None,       # the same with lines, as ruamel reads it
+    raw: Mapping[str, Any],  # plain values of a promise
+    tree: Any = None,  # the same with lines, as ruamel reads it
 ) -> tuple["Spec | None", list[Problem]]:
     "The promise, if it can be read, and everything that is wrong with it."
     problems: list[Problem] = []
     spec = None
-    try: spec = Spec.model_validate({k: v for k, v in raw.items() if k not in ("folder", "exploration")})
-    except ValidationError as e: problems += field_problems(e, tree, _fields(Spec))
+    try:
+        spec = Spec.model_validate({k: v for k, v in raw.items() if k not in ("folder", "exploration")})
+    except ValidationError as e:
+        problems += field_problems(e, tree, _fields(Spec))
     problems += [Problem(where, says, line_of(tree, where)) for where, says in _between(raw)]
     return spec, sorted(problems, key=lambda p: p.line or 0)
 
 # %% ../../nbs/api/01_spec.ipynb #24d08fe8
 def guess_roles(
     frame: pd.DataFrame,
-    skip: Iterable[str] = (), # columns that are spoken for, such as the label
+    skip: Iterable[str] = (),  # columns that are spoken for, such as the label
 ) -> dict[str, str]:
     "Column → role, from types and values. A guess: `p2p init` writes it down for a person to check."
     return {str(c): _guess(frame[c], str(c)) for c in frame.columns if c not in set(skip)}
@@ -419,28 +525,37 @@ def guess_roles(
 # %% ../../nbs/api/01_spec.ipynb #6c672e59
 def _guess(series: pd.Series, name: str) -> str:
     kept, lower = series.dropna(), name.lower()
-    if pd.api.types.is_datetime64_any_dtype(series.dtype): return "date"
-    if pd.api.types.is_bool_dtype(series.dtype): return "category"
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return "date"
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return "category"
     named_id = lower in ("id", "key", "uuid") or lower.endswith(("_id", " id"))
-    if named_id and kept.is_unique and len(kept): return "id"
+    if named_id and kept.is_unique and len(kept):
+        return "id"
     if pd.api.types.is_numeric_dtype(series.dtype):
         return "amount" if re.search(r"amount|price|cost|salary|income|balance|fee", lower) else "number"
     texts = kept.astype(str)
-    if lower in ("language", "lang"): return "language"
-    if lower in ("market", "country"): return "market"
-    if len(texts) and texts.str.fullmatch(r"\d{4}-\d\d-\d\d([T ].*)?").all(): return "date"
+    if lower in ("language", "lang"):
+        return "language"
+    if lower in ("market", "country"):
+        return "market"
+    if len(texts) and texts.str.fullmatch(r"\d{4}-\d\d-\d\d([T ].*)?").all():
+        return "date"
     distinct = texts.nunique()
-    words = texts.str.split().str.len().mean() if len(texts) else 0
+    words = texts.map(lambda t: len(t.split())).mean() if len(texts) else 0
     return "text" if words >= 3 and distinct > max(20, len(texts) / 2) or (distinct > 50 and words >= 2) else "category"
 
 # %% ../../nbs/api/01_spec.ipynb #90282e2d
 def json_schema() -> dict[str, Any]:
     "JSON Schema (draft 2020-12) of pilot.yaml."
     schema = Spec.model_json_schema()
-    for name in ("folder", "exploration"): schema["properties"].pop(name)
+    for name in ("folder", "exploration"):
+        schema["properties"].pop(name)
     schema["$defs"]["Column"] = {"anyOf": [{"enum": list(ROLES)}, schema["$defs"]["Column"]]}
     schema["$defs"]["Slice"] = {"anyOf": [{"type": "string"}, schema["$defs"]["Slice"]]}
-    schema["$defs"]["Replaying"] = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}, schema["$defs"]["Replaying"]]}
+    schema["$defs"]["Replaying"] = {
+        "anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}, schema["$defs"]["Replaying"]]
+    }
     for name in ("Gate", "Behaviour"):
         schema["$defs"][name]["properties"]["scenario"]["anyOf"].append({"type": "string"})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pilot.yaml", **schema}

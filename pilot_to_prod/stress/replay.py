@@ -18,15 +18,16 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ..evidence import ABSTAINED, FAULT, SCALE, Cell, Evidence
-from ..pilot import Pilot, PilotError
+from ..evidence import FAULT, SCALE, Cell, Evidence
+from ..pilot import Pilot
 from ..scenarios import Composition, Corruption, Scenario, Suite, row_keys
 from ..settings import Settings, load_settings
 from ..spec import Slice, canonical, hash_json, near
 from ._caller import Caller, DeadlineError, quiet, real_stderr
 
-# %% ../../nbs/api/09_stress.ipynb #72872fdd
-BLOCK = 8192 # rows in one call of a pilot, whatever the batches they are read in
+# %% ../../nbs/api/09_stress.ipynb #e9815fbc
+BLOCK = 8192  # rows in one call of a pilot, whatever the batches they are read in
+
 
 class ReplayError(RuntimeError):
     "A replay that cannot go on, with what to do."
@@ -35,17 +36,22 @@ class ReplayError(RuntimeError):
 @dataclass
 class Reply:
     "Coded answers of some rows, in order, and the rows that gave none."
+
     codes: np.ndarray
     scores: np.ndarray
-    faults: list[tuple[int, str, str]] = field(default_factory=list) # position, error class, message
+    faults: list[tuple[int, str, str]] = field(default_factory=list)  # position, error class, message
 
 # %% ../../nbs/api/09_stress.ipynb #5d63149d
 def _coded(pilot: Pilot, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     "One call: answers as codes (numbers for regression) and confidences in 1/SCALE, -1 where there is none."
     answers, none = pilot.predict(frame), np.full(len(frame), -1, np.int32)
-    if pilot.spec.task == "regression": return answers.to_numpy(float), none
-    codes = pd.Index(pilot.labels).get_indexer(pd.Index(answers.fillna("\0"))).astype(np.int16) # get_indexer gives -1 = ABSTAINED
-    if not pilot.has_proba: return codes, none
+    if pilot.spec.task == "regression":
+        return answers.to_numpy(float), none
+    codes = (
+        pd.Index(pilot.labels).get_indexer(pd.Index(answers.fillna("\0"))).astype(np.int16)
+    )  # get_indexer gives -1 = ABSTAINED
+    if not pilot.has_proba:
+        return codes, none
     top = pilot.predict_proba(frame).to_numpy().max(axis=1)
     return codes, np.round(top * SCALE).astype(np.int32)
 
@@ -53,40 +59,58 @@ def _coded(pilot: Pilot, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 class Asker:
     "Asks a pilot in fixed blocks, each call up to a deadline; rows that make it raise are found by halving."
 
-    def __init__(self, pilot: Pilot, seconds: float) -> None: self.pilot, self.caller = pilot, Caller(seconds)
+    def __init__(self, pilot: Pilot, seconds: float) -> None:
+        self.pilot, self.caller = pilot, Caller(seconds)
 
-    def __call__(self,
+    def __call__(
+        self,
         frame: pd.DataFrame,
-    ) -> Reply: # raises ReplayError when a call does not come back in time
+    ) -> Reply:  # raises ReplayError when a call does not come back in time
         "Answers to all rows."
         regression = self.pilot.spec.task == "regression"
         codes = np.full(len(frame), np.nan) if regression else np.full(len(frame), FAULT, np.int16)
         out = Reply(codes, np.full(len(frame), -1, np.int32))
-        for start in range(0, len(frame), BLOCK): self._ask(frame, np.arange(start, min(start + BLOCK, len(frame))), out, first=True)
+        for start in range(0, len(frame), BLOCK):
+            self._ask(frame, np.arange(start, min(start + BLOCK, len(frame))), out, first=True)
         out.faults.sort()
         return out
 
     def _ask(self, frame: pd.DataFrame, rows: np.ndarray, out: Reply, first: bool = False, dense: bool = False) -> None:
-        "Ask some rows together. If that raises: halve them, those that look alike side by side; after a half in which most rows raise, the other goes one by one."
+        "Ask rows together; if that raises, halve them, like beside like. After a half in which most rows raise, the other goes singly."
         part = frame if len(rows) == len(frame) else frame.iloc[rows]
-        try: out.codes[rows], out.scores[rows] = self.caller(_coded, self.pilot, part)
+        try:
+            out.codes[rows], out.scores[rows] = self.caller(_coded, self.pilot, part)
         except DeadlineError as e:
-            raise ReplayError(f"pilot {self.pilot.spec.name!r} gave {e} for {len(rows)} rows. Find out what it waits for, or allow more: model.deadline in pilot.yaml, "
-                              "or [deadlines] call in settings.ini.") from None
-        except Exception as e: # noqa: BLE001 - whatever a pilot raises is a finding about it
-            if len(rows) == 1: out.faults.append((int(rows[0]), type(e).__name__, str(e)[:300])); return
-            if first: rows = rows[np.argsort(_looks(part), kind="stable")]
-            if dense: parts = [rows[i : i + 1] for i in range(len(rows))]
-            else: parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+            raise ReplayError(
+                f"pilot {self.pilot.spec.name!r} gave {e} for {len(rows)} rows. Find out what it waits for, or allow more: "
+                "model.deadline in pilot.yaml, "
+                "or [deadlines] call in settings.ini."
+            ) from None
+        except Exception as e:  # noqa: BLE001 - whatever a pilot raises is a finding about it
+            if len(rows) == 1:
+                out.faults.append((int(rows[0]), type(e).__name__, str(e)[:300]))
+                return
+            if first:
+                rows = rows[np.argsort(_looks(part), kind="stable")]
+            if dense:
+                parts = [rows[i : i + 1] for i in range(len(rows))]
+            else:
+                parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
             for i, some in enumerate(parts):
                 before = len(out.faults)
                 self._ask(frame, some, out, dense=dense)
-                if i == 0 and not dense: dense = len(out.faults) - before > len(some) / 2
+                if i == 0 and not dense:
+                    dense = len(out.faults) - before > len(some) / 2
 
 # %% ../../nbs/api/09_stress.ipynb #b294f022
 def _looks(frame: pd.DataFrame) -> np.ndarray:
     "What rows have in common that makes models raise: which cells are empty, and which are of another type."
-    kinds = [frame[c].isna().to_numpy().astype(np.uint64) if frame[c].dtype != object else frame[c].map(lambda v: 0 if v is None or v != v else 1 + isinstance(v, str)).to_numpy(np.uint64) for c in frame]
+    kinds = [
+        frame[c].isna().to_numpy().astype(np.uint64)
+        if frame[c].dtype != object
+        else frame[c].map(lambda v: 0 if v is None or v != v else 1 + isinstance(v, str)).to_numpy(np.uint64)
+        for c in frame
+    ]
     return sum((k * np.uint64(3) ** np.uint64(i % 40) for i, k in enumerate(kinds)), np.zeros(len(frame), np.uint64))
 
 # %% ../../nbs/api/09_stress.ipynb #0ff38a4e
@@ -94,43 +118,52 @@ def _depends_on_company(ask: Asker, frame: pd.DataFrame, clean: Reply) -> bool:
     "Whether rows are answered differently beside other rows, or when asked twice."
     part = slice(0, min(len(frame), BLOCK), 2)
     again = ask(frame.iloc[part])
-    if np.issubdtype(clean.codes.dtype, np.floating): return not np.allclose(again.codes, clean.codes[part], rtol=1e-9, atol=1e-12, equal_nan=True)
-    return not (np.array_equal(again.codes, clean.codes[part]) and np.abs(again.scores - clean.scores[part]).max(initial=0) <= 1)
+    if np.issubdtype(clean.codes.dtype, np.floating):
+        return not np.allclose(again.codes, clean.codes[part], rtol=1e-9, atol=1e-12, equal_nan=True)
+    return not (
+        np.array_equal(again.codes, clean.codes[part]) and np.abs(again.scores - clean.scores[part]).max(initial=0) <= 1
+    )
 
 # %% ../../nbs/api/09_stress.ipynb #dd5fc13a
 def slice_masks(
     frame: pd.DataFrame,
     wanted: Sequence[Slice],
-    asked: Sequence[str] = (), # further ones as column=value, from gates
-) -> dict[str, np.ndarray]:    # name → rows; "column=value" for a slice of every value
+    asked: Sequence[str] = (),  # further ones as column=value, from gates
+) -> dict[str, np.ndarray]:  # name → rows; "column=value" for a slice of every value
     "Rows of each slice. Raises ReplayError where a column or a value is not there."
     out: dict[str, np.ndarray] = {}
+
     def values(column: str) -> np.ndarray:
-        if column not in frame: raise ReplayError(f"slices: no column {column!r} in the replay set. {near(column, map(str, frame.columns))}")
+        if column not in frame:
+            raise ReplayError(f"slices: no column {column!r} in the replay set. {near(column, map(str, frame.columns))}")
         return frame[column].map(canonical, na_action="ignore").fillna("(empty)").to_numpy(dtype=object)
+
     for s in wanted:
         column = values(s.column)
-        if s.equals is None and s.isin is None: out |= {f"{s.column}={v}": column == v for v in sorted(set(column))}
-        else: out[s.name] = np.isin(column.astype(str), [s.equals] if s.equals is not None else list(s.isin or ()))
+        if s.equals is None and s.isin is None:
+            out |= {f"{s.column}={v}": column == v for v in sorted(set(column))}
+        else:
+            out[s.name] = np.isin(column.astype(str), [s.equals] if s.equals is not None else list(s.isin or ()))
     for name in asked:
-        column, _, value = name.partition("=")
-        if name in out or not value: continue
-        out[name] = values(column) == value
+        named, _, value = name.partition("=")
+        if name not in out and value:
+            out[name] = values(named) == value
     empty = [n for n, m in out.items() if not m.any()]
-    if empty: raise ReplayError(f"slice {empty[0]!r} has no rows in the replay set.")
+    if empty:
+        raise ReplayError(f"slice {empty[0]!r} has no rows in the replay set.")
     return {n: np.asarray(m, bool) for n, m in out.items()}
 
 # %% ../../nbs/api/09_stress.ipynb #dc675377
 def replay(
     pilot: Pilot,
-    suite: Suite,                              # from `suite("standard", pilot.spec)`
-    severities: Sequence[float] | None = None, # for scenarios without their own; None: pilot.yaml, then settings.ini
+    suite: Suite,  # from `suite("standard", pilot.spec)`
+    severities: Sequence[float] | None = None,  # for scenarios without their own; None: pilot.yaml, then settings.ini
     seeds: Sequence[int] | None = None,
     *,
-    batch_rows: int | None = None,             # rows corrupted at a time; answers do not depend on it
-    workers: int = 1,                          # threads; answers do not depend on it
-    progress: bool | None = None,              # None: shown where someone can see it
-    settings: Settings | None = None,          # None: settings.ini
+    batch_rows: int | None = None,  # rows corrupted at a time; answers do not depend on it
+    workers: int = 1,  # threads; answers do not depend on it
+    progress: bool | None = None,  # None: shown where someone can see it
+    settings: Settings | None = None,  # None: settings.ini
 ) -> Evidence:
     "Ask the pilot on clean rows and under every scenario, severity and seed. Raises SpecError, ReplayError, ValueError."
     now = settings or load_settings()
@@ -142,27 +175,45 @@ def replay(
     with threadpool_limits(1), quiet() as sink:
         ask = Asker(pilot, pilot.spec.model.deadline or now.deadlines.call)
         clean = ask(frame)
-        if len(clean.faults) == len(frame): raise ReplayError(f"pilot {pilot.spec.name!r} answers none of its {len(frame)} clean rows: {clean.faults[0][1]}: {clean.faults[0][2]}")
+        if len(clean.faults) == len(frame):
+            raise ReplayError(
+                f"pilot {pilot.spec.name!r} answers none of its {len(frame)} clean rows: {clean.faults[0][1]}: "
+                f"{clean.faults[0][2]}"
+            )
         everything = not pilot.spec.model.deterministic or _depends_on_company(ask, frame, clean)
-        job = _Job(pilot, frame, keys, clean, everything, batch_rows or now.replay.batch_rows, now.replay.examples, pilot.spec.model.deadline or now.deadlines.call)
+        job = _Job(
+            pilot,
+            frame,
+            keys,
+            clean,
+            everything,
+            batch_rows or now.replay.batch_rows,
+            now.replay.examples,
+            pilot.spec.model.deadline or now.deadlines.call,
+        )
         cells = list(_run_all(job, suite, plan, workers, progress))
     notes = [f"left out of the suite: {n} ({why})" for n, why in suite.left_out]
     notes.append(f"at most {now.replay.examples} failing examples are kept for each scenario, severity and seed")
-    if everything: notes.append("every row was asked again in every replay: the answers depend on which rows are asked together")
-    if sink.count: notes.append(f"the pilot printed {sink.count:,} characters while it was asked; it began: {sink.head.strip()[:80]!r}")
+    if everything:
+        notes.append("every row was asked again in every replay: the answers depend on which rows are asked together")
+    if sink.count:
+        notes.append(f"the pilot printed {sink.count:,} characters while it was asked; it began: {sink.head.strip()[:80]!r}")
     return _gathered(job, cells, notes)
 
 # %% ../../nbs/api/09_stress.ipynb #1c113889
 def _check_levels(levels: Sequence[float], seeds: Sequence[int]) -> None:
     bad = [s for s in levels if isinstance(s, bool) or not isinstance(s, int | float) or not 0 <= s <= 1]
-    if bad or not levels: raise ValueError(f"severities must be numbers in [0, 1], at least one; got {list(levels)!r}.")
-    if not seeds or any(isinstance(s, bool) or not isinstance(s, int) for s in seeds): raise ValueError(f"seeds must be whole numbers, at least one; got {list(seeds)!r}.")
+    if bad or not levels:
+        raise ValueError(f"severities must be numbers in [0, 1], at least one; got {list(levels)!r}.")
+    if not seeds or any(isinstance(s, bool) or not isinstance(s, int) for s in seeds):
+        raise ValueError(f"seeds must be whole numbers, at least one; got {list(seeds)!r}.")
 
 # %% ../../nbs/api/09_stress.ipynb #10118815
 def _in_key_order(pilot: Pilot) -> tuple[pd.DataFrame, np.ndarray]:
     "The replay rows and their keys, sorted by key, so that the order of a file does not matter."
     frame = pilot.replay_set
-    if pilot.spec.data.id is None: frame = frame.reset_index(drop=True)
+    if pilot.spec.data.id is None:
+        frame = frame.reset_index(drop=True)
     keys = row_keys(frame, pilot.spec.data.id)
     order = np.argsort(keys.astype(str), kind="stable")
     return frame.iloc[order], keys[order]
@@ -171,22 +222,25 @@ def _in_key_order(pilot: Pilot) -> tuple[pd.DataFrame, np.ndarray]:
 @dataclass
 class _Job:
     "What every cell of a replay shares."
+
     pilot: Pilot
     frame: pd.DataFrame
     keys: np.ndarray
     clean: Reply
-    everything: bool # ask all rows in every cell
+    everything: bool  # ask all rows in every cell
     batch_rows: int
     examples: int
     deadline: float
 
     @property
-    def batches(self) -> list[pd.DataFrame]: return [self.frame.iloc[i : i + self.batch_rows] for i in range(0, len(self.frame), self.batch_rows)]
+    def batches(self) -> list[pd.DataFrame]:
+        return [self.frame.iloc[i : i + self.batch_rows] for i in range(0, len(self.frame), self.batch_rows)]
 
 # %% ../../nbs/api/09_stress.ipynb #c2411d0d
 @dataclass
 class _Done:
     "One replayed cell."
+
     cell: Cell
     codes: np.ndarray
     scores: np.ndarray
@@ -194,22 +248,39 @@ class _Done:
     examples: pd.DataFrame
     faults: pd.DataFrame
 
-# %% ../../nbs/api/09_stress.ipynb #89f80df3
-def _run_all(job: _Job, suite: Suite, plan: Sequence[tuple[Any, float, int]], workers: int, progress: bool | None) -> Iterator[_Done]:
+# %% ../../nbs/api/09_stress.ipynb #9d42936a
+def _run_all(
+    job: _Job, suite: Suite, plan: Sequence[tuple[Any, float, int]], workers: int, progress: bool | None
+) -> Iterator[_Done]:
     from tqdm.auto import tqdm
+
     groups: dict[tuple[Any, int], list[float]] = {}
-    for one, at, seed in plan: groups.setdefault((one, seed), []).append(at)
-    bar = tqdm(total=len(plan), desc=f"replay {job.pilot.spec.name}", unit="cell", file=real_stderr(), disable=None if progress is None else not progress, leave=False)
+    for one, at, seed in plan:
+        groups.setdefault((one, seed), []).append(at)
+    bar = tqdm(
+        total=len(plan),
+        desc=f"replay {job.pilot.spec.name}",
+        unit="cell",
+        file=real_stderr(),
+        disable=None if progress is None else not progress,
+        leave=False,
+    )
+
     def run(item: tuple[tuple[Any, int], list[float]]) -> list[_Done]:
         done = _run_scenario(job, item[0][0], item[0][1], item[1])
         bar.update(len(done))
         return done
+
     try:
-        if workers == 1: found = [run(item) for item in groups.items()]
+        if workers == 1:
+            found = [run(item) for item in groups.items()]
         else:
-            with ThreadPoolExecutor(workers) as pool: found = list(pool.map(run, groups.items()))
-    finally: bar.close()
-    for part in found: yield from part
+            with ThreadPoolExecutor(workers) as pool:
+                found = list(pool.map(run, groups.items()))
+    finally:
+        bar.close()
+    for part in found:
+        yield from part
 
 # %% ../../nbs/api/09_stress.ipynb #d17e6393
 def _run_scenario(job: _Job, one: Scenario | Composition, seed: int, levels: Sequence[float]) -> list[_Done]:
@@ -228,43 +299,85 @@ def _run_scenario(job: _Job, one: Scenario | Composition, seed: int, levels: Seq
 def _answered(job: _Job, ask: Asker, one: Scenario | Composition, at: float, seed: int, hits: list[Corruption]) -> _Done:
     touched = np.concatenate([h.changed for h in hits])
     asked = np.ones(len(touched), bool) if job.everything else touched
-    rows = pd.concat([h.frame.iloc[np.flatnonzero(m)] for h, m in zip(hits, np.split(asked, np.cumsum([len(h.frame) for h in hits])[:-1]), strict=True)])
+    rows = pd.concat(
+        [
+            h.frame.iloc[np.flatnonzero(m)]
+            for h, m in zip(hits, np.split(asked, np.cumsum([len(h.frame) for h in hits])[:-1]), strict=True)
+        ]
+    )
     reply = ask(rows) if len(rows) else Reply(job.clean.codes[:0], job.clean.scores[:0])
     codes, scores = job.clean.codes.copy(), job.clean.scores.copy()
     codes[asked], scores[asked] = reply.codes, reply.scores
     where = np.flatnonzero(asked)
     books = {n: sum(getattr(h, n) for h in hits) for n in ("asked", "eligible", "delivered", "units")}
-    if isinstance(one, Scenario) and one.kind.unit == "column": books = {n: getattr(hits[0], n) for n in books}
+    if isinstance(one, Scenario) and one.kind.unit == "column":
+        books = {n: getattr(hits[0], n) for n in books}
     exercised = books["delivered"] > 0 and books["eligible"] >= 0.05 * books["units"]
     said = one.to_json()
     said.pop("severity", None)
-    cell = Cell(one.label, one.name, one.family, at, seed, one.expect, said, **books, changed=int(touched.sum()), exercised=exercised)
-    faults = pd.DataFrame([(one.label, at, seed, job.keys[where[i]], e, m) for i, e, m in reply.faults], columns=["scenario", "severity", "seed", "key", "error", "message"])
+    cell = Cell(
+        one.label, one.name, one.family, at, seed, one.expect, said, **books, changed=int(touched.sum()), exercised=exercised
+    )
+    faults = pd.DataFrame(
+        [(one.label, at, seed, job.keys[where[i]], e, m) for i, e, m in reply.faults],
+        columns=["scenario", "severity", "seed", "key", "error", "message"],
+    )
     return _Done(cell, codes, scores, touched, _examples(job, cell, codes, hits, touched), faults)
 
 # %% ../../nbs/api/09_stress.ipynb #e98aaa94
 def _examples(job: _Job, cell: Cell, codes: np.ndarray, hits: list[Corruption], touched: np.ndarray) -> pd.DataFrame:
     "Rows that were right and are not any more, before → after, in key order."
-    if job.pilot.spec.task == "regression": return pd.DataFrame()
+    if job.pilot.spec.task == "regression":
+        return pd.DataFrame()
     label = job.frame[job.pilot.spec.data.label].map(canonical).to_numpy(dtype=object)
     broke = np.flatnonzero(touched & (_named(job, job.clean.codes) == label) & (_named(job, codes) != label))[: job.examples]
-    if not len(broke): return pd.DataFrame()
-    after = pd.concat([h.frame.iloc[[i - start]] for h, start in zip(hits, np.cumsum([0] + [len(h.frame) for h in hits[:-1]]), strict=True)
-                       for i in broke if start <= i < start + len(h.frame)])
+    if not len(broke):
+        return pd.DataFrame()
+    after = pd.concat(
+        [
+            h.frame.iloc[[i - start]]
+            for h, start in zip(hits, np.cumsum([0] + [len(h.frame) for h in hits[:-1]]), strict=True)
+            for i in broke
+            if start <= i < start + len(h.frame)
+        ]
+    )
     before = job.frame.iloc[broke]
     shown = [_difference(before.iloc[i], after.iloc[i], job.pilot.spec.inputs) for i in range(len(broke))]
-    return pd.DataFrame({"scenario": cell.scenario, "family": cell.family, "severity": cell.severity, "seed": cell.seed, "key": job.keys[broke],
-                         "before": [b for b, _ in shown], "after": [a for _, a in shown], "truth": label[broke], "answer": _named(job, codes[broke])})
+    return pd.DataFrame(
+        {
+            "scenario": cell.scenario,
+            "family": cell.family,
+            "severity": cell.severity,
+            "seed": cell.seed,
+            "key": job.keys[broke],
+            "before": [b for b, _ in shown],
+            "after": [a for _, a in shown],
+            "truth": label[broke],
+            "answer": _named(job, codes[broke]),
+        }
+    )
 
 # %% ../../nbs/api/09_stress.ipynb #ed83838a
 def _difference(before: pd.Series, after: pd.Series, inputs: Sequence[str]) -> tuple[str, str]:
     "The changed inputs of one row as text; a single text column without its name."
-    changed = [c for c in inputs if not (before[c] is after[c] or (pd.isna(before[c]) and pd.isna(after[c])) or (type(before[c]) is type(after[c]) and before[c] == after[c]))] or list(inputs)[:1]
+    changed = [
+        c
+        for c in inputs
+        if not (
+            before[c] is after[c]
+            or (pd.isna(before[c]) and pd.isna(after[c]))
+            or (type(before[c]) is type(after[c]) and before[c] == after[c])
+        )
+    ] or list(inputs)[:1]
+
     def said(row: pd.Series) -> str:
         parts = ["(empty)" if pd.isna(row[c]) else str(row[c]) for c in changed[:4]]
-        if len(inputs) == 1: return parts[0]
+        if len(inputs) == 1:
+            return parts[0]
         return "; ".join(f"{c} = {v}" for c, v in zip(changed, parts, strict=False)) + ("; …" if len(changed) > 4 else "")
+
     return said(before), said(after)
+
 
 def _named(job: _Job, codes: np.ndarray) -> np.ndarray:
     return np.array([*job.pilot.labels, "(no answer)", "(to a person)"], dtype=object)[codes]
@@ -273,17 +386,37 @@ def _named(job: _Job, codes: np.ndarray) -> np.ndarray:
 def _gathered(job: _Job, cells: list[_Done], notes: Sequence[str]) -> Evidence:
     spec, frame = job.pilot.spec, job.frame
     truth = frame[spec.data.label]
-    coded = truth.to_numpy(float) if spec.task == "regression" else pd.Index(job.pilot.labels).get_indexer(pd.Index(truth.map(canonical))).astype(np.int16)
+    coded = (
+        truth.to_numpy(float)
+        if spec.task == "regression"
+        else pd.Index(job.pilot.labels).get_indexer(pd.Index(truth.map(canonical))).astype(np.int16)
+    )
     asked = [p.slice for p in (*spec.gates, *spec.behaviour) if p.slice and "=" in p.slice]
     clusters = None if spec.data.cluster is None else pd.factorize(frame[spec.data.cluster], sort=True)[0].astype(np.int32)
-    faults = [(("clean", 0.0, -1, job.keys[i], e, m)) for i, e, m in job.clean.faults]
-    tables = [pd.DataFrame(faults, columns=["scenario", "severity", "seed", "key", "error", "message"]), *(c.faults for c in cells)]
+    faults = [("clean", 0.0, -1, job.keys[i], e, m) for i, e, m in job.clean.faults]
+    tables = [
+        pd.DataFrame(faults, columns=["scenario", "severity", "seed", "key", "error", "message"]),
+        *(c.faults for c in cells),
+    ]
     shown = [c.examples for c in cells if len(c.examples)]
     cells = sorted(cells, key=lambda c: (c.cell.scenario, c.cell.severity, c.cell.seed))
     return Evidence(
-        described(job.pilot, frame, job.keys), job.keys, coded, job.clean.codes, job.clean.scores, tuple(c.cell for c in cells), tuple(c.codes for c in cells),
-        tuple(c.scores for c in cells), tuple(c.touched for c in cells), slice_masks(frame, spec.slices, asked), clusters,
-        pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(), pd.concat([t for t in tables if len(t)], ignore_index=True) if any(map(len, tables)) else pd.DataFrame(), None, tuple(notes))
+        described(job.pilot, frame, job.keys),
+        job.keys,
+        coded,
+        job.clean.codes,
+        job.clean.scores,
+        tuple(c.cell for c in cells),
+        tuple(c.codes for c in cells),
+        tuple(c.scores for c in cells),
+        tuple(c.touched for c in cells),
+        slice_masks(frame, spec.slices, asked),
+        clusters,
+        pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(),
+        pd.concat([t for t in tables if len(t)], ignore_index=True) if any(map(len, tables)) else pd.DataFrame(),
+        None,
+        tuple(notes),
+    )
 
 # %% ../../nbs/api/09_stress.ipynb #61261bf0
 def described(pilot: Pilot, frame: pd.DataFrame, keys: np.ndarray) -> dict[str, Any]:
@@ -291,30 +424,48 @@ def described(pilot: Pilot, frame: pd.DataFrame, keys: np.ndarray) -> dict[str, 
     spec = pilot.spec
     columns = [*spec.inputs, spec.data.label]
     rows = pd.util.hash_pandas_object(frame[columns].astype(str), index=False).to_numpy()
-    data = hash_json([columns, int(len(frame)), pd.util.hash_array(np.asarray(keys, object), categorize=False).tobytes().hex(), rows.tobytes().hex()])
-    return {"name": spec.name, "title": spec.title_text, "version": spec.version, "task": spec.task, "labels": list(pilot.labels), "spec": spec.hash, "data": data,
-            "model": pilot.hash, "exploration": spec.exploration}
+    data = hash_json(
+        [
+            columns,
+            len(frame),
+            pd.util.hash_array(np.asarray(keys, object), categorize=False).tobytes().hex(),
+            rows.tobytes().hex(),
+        ]
+    )
+    return {
+        "name": spec.name,
+        "title": spec.title_text,
+        "version": spec.version,
+        "task": spec.task,
+        "labels": list(pilot.labels),
+        "spec": spec.hash,
+        "data": data,
+        "model": pilot.hash,
+        "exploration": spec.exploration,
+    }
 
 # %% ../../nbs/api/09_stress.ipynb #ef3863b2
 def time_calls(
     pilot: Pilot,
     *,
-    settings: Settings | None = None,          # [latency] runs, calls, warmup
-    clock: Callable[[], float] = time.perf_counter, # seconds
-) -> np.ndarray:                               # milliseconds, shape (runs, calls)
+    settings: Settings | None = None,  # [latency] runs, calls, warmup
+    clock: Callable[[], float] = time.perf_counter,  # seconds
+) -> np.ndarray:  # milliseconds, shape (runs, calls)
     "Single-row calls, in runs; calls before each run that do not count. Rows take turns."
     now, (frame, _) = settings or load_settings(), _in_key_order(pilot)
-    usable = [i for i in range(len(frame))]
-    rows = [frame.iloc[[i]] for i in usable[: now.latency.calls]]
+    rows = [frame.iloc[[i]] for i in range(min(len(frame), now.latency.calls))]
     out = np.empty((now.latency.runs, now.latency.calls))
     with threadpool_limits(1), quiet():
         for run in range(now.latency.runs):
             for call in range(-now.latency.warmup, now.latency.calls):
                 row = rows[call % len(rows)]
                 start = clock()
-                try: pilot.predict(row)
-                except Exception: pass # noqa: BLE001, S110 - a fault is counted in the replay; its time counts here
-                if call >= 0: out[run, call] = (clock() - start) * 1000
+                try:
+                    pilot.predict(row)
+                except Exception:  # noqa: BLE001 - a fault is counted in the replay; its time counts here
+                    pass
+                if call >= 0:
+                    out[run, call] = (clock() - start) * 1000
     return out
 
 # %% ../../nbs/api/09_stress.ipynb #26c7e039

@@ -4,12 +4,12 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED
 
 import pandas as pd
-from skops.io import dump
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from skops.io import dump
 
 HERE = Path(__file__).parent
 LABEL = "creditability"

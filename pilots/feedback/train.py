@@ -4,11 +4,11 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED
 
 import pandas as pd
-from skops.io import dump
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
+from skops.io import dump
 
 HERE = Path(__file__).parent
 
