@@ -450,11 +450,12 @@ def rows_to_decide(
     up: bool,  # at_least
     judged: int = 1,  # everything judged on the card, for failing
     alpha: float = ALPHA,
-) -> int | None:  # None: none in sight, the value is within one standard error of the limit
+) -> int | None:  # None: none in sight
     "Units that would settle it, if the value stays: ((z_α' + 0.84)·σ ÷ distance)², α' = α for passing, α/m for failing."
     gap, se = abs(estimate.value - limit), estimate.se
-    if not isfinite(gap) or not se or gap <= se:
+    least = estimate.minimum(limit, up, alpha)
+    if not isfinite(gap) or not se or gap <= se or not isfinite(least):
         return None
     kept = (estimate.value >= limit) == up
     z = z_of(alpha if kept else alpha / judged) + 0.84
-    return max(ceil(z * z * se * se * estimate.n / gap**2), ceil(min(estimate.minimum(limit, up, alpha), 1e9)))
+    return max(ceil(z * z * se * se * estimate.n / gap**2), ceil(least))

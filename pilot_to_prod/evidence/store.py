@@ -528,7 +528,7 @@ def _curve(ax: Any, t: pd.DataFrame, scenario: str, at_least: float | None) -> N
     ax.fill_between(t["severity"], t["low"], t["high"], color=_LINE, alpha=0.18, lw=0)
     ax.plot(t["severity"], t["value"], color=_LINE, marker="o", ms=4, lw=1.8)
     ax.set(xlabel="severity", xticks=t["severity"].tolist())
-    _dress(ax, scenario if bool(t["exercised"].all()) else f"{scenario}: not exercised", at_least)
+    _dress(ax, scenario if bool(t["exercised"][t["severity"] > 0].any()) else f"{scenario}: not exercised", at_least)
 
 
 def _points(ax: Any, t: pd.DataFrame, clean: pd.DataFrame, at_least: float | None) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ _PACKAGES = ("pilot-to-prod", "numpy", "pandas", "scipy", "scikit-learn", "pyarr
 
 @cache
 def environment() -> dict[str, str]:
-    "Versions of what results depend on."
+    "Versions of what results depend on, and the hash of this package's own source."
 
     def of(name: str) -> str:
         try:
@@ -43,7 +44,9 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             return "not installed"
 
-    return {"python": platform.python_version(), **{n: of(n) for n in _PACKAGES}}
+    own = Path(str(resources.files("pilot_to_prod")))
+    source = hash_json({str(p.relative_to(own)): file_hash(str(p)) for p in sorted(own.rglob("*.py")) if "pilots" not in p.relative_to(own).parts})
+    return {"python": platform.python_version(), **{n: of(n) for n in _PACKAGES}, "source": source}
 
 # %% ../../nbs/api/12_runs.ipynb #7192835d
 def subject_hashes(spec: Spec) -> dict[str, str]:

@@ -104,7 +104,7 @@ def suite(
     if name == "spec" or (name == "standard" and isinstance(spec.suite, tuple)):
         if not isinstance(spec.suite, tuple):
             return suite(spec.suite or "standard", spec)
-        return Suite("spec", tuple((scenario(**r.scenario), r.severities) for r in spec.suite))
+        return Suite("spec", tuple(_entry((r.scenario, r.severities)) for r in spec.suite))
     if name not in ("standard", *FAMILIES):
         raise LookupError(f"no suite is called {name!r}; known: standard, spec, {', '.join(FAMILIES)}.")
     if name in FAMILIES and isinstance(spec.suite, tuple):
@@ -126,14 +126,13 @@ def suite(
 
 # %% ../../nbs/api/03_scenarios.ipynb #9b8781b8
 def _entry(value: Any) -> tuple[Scenario | Composition, tuple[float, ...] | None]:
+    "A scenario and its severities; where none are given, those that its kind is usually replayed at, if it has its own."
+    if isinstance(value, str | Mapping):
+        value = scenario(value) if isinstance(value, str) else scenario(**value)
     if isinstance(value, Scenario | Composition):
-        return value, None
-    if isinstance(value, str):
-        return scenario(value), None
-    if isinstance(value, Mapping):
-        return scenario(**value), None
+        return value, value.kind.severities if isinstance(value, Scenario) else None
     made, at = value
-    return _entry(made)[0], None if at is None else tuple(at)
+    return _entry(made)[0], _entry(made)[1] if at is None else tuple(at)
 
 # %% ../../nbs/api/03_scenarios.ipynb #66f0186e
 def check_scenario(
