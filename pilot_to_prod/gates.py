@@ -97,6 +97,9 @@ def promises(
 ) -> list[Promise]:
     "Every gate and sentence of a spec, ready to be judged. Raises ValueError for an unknown section."
     bad = [g for g in spec.gates if g.section and g.section not in SECTIONS]
+    foreign = [s for s in spec.not_applicable if s not in SECTIONS or s in ("performance", "accountability")]
+    if foreign:
+        raise ValueError(f"not_applicable: {foreign[0]!r} is no section, or one that always applies; known: {', '.join(SECTIONS)}.")
     if bad:
         raise ValueError(f"gate {bad[0].name!r}: no section is called {bad[0].section!r}; known: {', '.join(SECTIONS)}.")
     out = [

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,9 @@ def p2p(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             main()
         except SystemExit as e:
             code = 0 if e.code is None else int(e.code)
+        except Exception:
+            traceback.print_exc()  # as the interpreter does with what nobody catches
+            code = 1
         said = capsys.readouterr()
         return code, said.out, said.err
 

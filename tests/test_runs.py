@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import subprocess
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -160,7 +162,7 @@ def test_manifest_that_is_no_mapping_shows(store, content):
         store.manifests()
 
 
-def test_removed_newest_manifest_shows_where_its_run_is_still_there(tmp_path):
+def test_removed_newest_manifest_shows_where_its_run_is_still_there(tmp_path, light):
     plan, settings = plan_of(tmp_path, one="open(output, 'w').write('x')")
     made = run(plan, settings)
     assert made.manifest is not None and (made.folder / "record.json").exists()
@@ -217,6 +219,35 @@ def plan_of(folder: Path, after: dict[str, tuple[str, ...]] | None = None, **sou
     return Plan("tiny", tuple(units), {"spec": "s", "data": "d", "model": "m"}), settings_of(folder, runs_workers=2)
 
 
+LIGHT = '''
+import json, pathlib, sys
+task = pathlib.Path(sys.argv[1])
+work = json.loads(task.read_text())
+said = {"status": "done", "error": None, "message": None}
+try:
+    for cell in json.loads(pathlib.Path(work["notebook"]).read_text())["cells"]:
+        exec("".join(cell["source"]), work["parameters"] | {"__name__": "cell"} if cell["metadata"].get("tags") else globals() | work["parameters"])
+except Exception as e:
+    said = {"status": "failed", "error": type(e).__name__, "message": str(e)}
+pathlib.Path(work["aside"]).write_text("{}")
+task.with_suffix(".outcome").write_text(json.dumps(said))
+'''
+
+
+@pytest.fixture
+def light(monkeypatch, tmp_path) -> None:
+    "Cells are executed in a bare interpreter, without a kernel: what is asked of a plan does not depend on it."
+    worker = tmp_path / "light.py"
+    worker.write_text(LIGHT, encoding="utf-8")
+
+    def popen(line: list[str], **given):
+        assert line[1:3] == ["-m", "pilot_to_prod.runs._work"]
+        return subprocess.Popen([line[0], "-S", str(worker), *line[3:]], **given)
+
+    stand_in = SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(room, "subprocess", stand_in)
+
+
 @pytest.fixture(autouse=True)
 def _no_card_is_asked_of_plans_without_one(monkeypatch):
     known = room.read_json
@@ -228,7 +259,7 @@ def _no_card_is_asked_of_plans_without_one(monkeypatch):
     monkeypatch.setattr(room, "read_json", read)
 
 
-def test_failed_notebook_keeps_the_others_and_is_told(tmp_path):
+def test_failed_notebook_keeps_the_others_and_is_told(tmp_path, request):
     good = "open(output, 'w').write('x')"
     after = {"last": ("one", "bad")}
     plan, settings = plan_of(tmp_path, after, one=good, bad="raise ValueError('odd rows')", last=good)
@@ -245,6 +276,7 @@ def test_failed_notebook_keeps_the_others_and_is_told(tmp_path):
     assert (made.folder / "one.ipynb").exists() and not (made.folder / "record.json").exists()
     kept = (made.folder / "records" / "one.json").read_bytes()
 
+    request.getfixturevalue("light")
     notebook(tmp_path / "bad.ipynb", good)  # mended; its key is what the plan says, so the same folder goes on
     said.clear()
     again = run(plan, settings, say=said.append)
@@ -261,7 +293,7 @@ def test_failed_notebook_keeps_the_others_and_is_told(tmp_path):
     assert not third.failed
 
 
-def test_record_comes_after_what_it_names(tmp_path, monkeypatch):
+def test_record_comes_after_what_it_names(tmp_path, monkeypatch, light):
     plan, settings = plan_of(tmp_path, one="open(output, 'w').write('x')")
     write, seen = room.write_json, []
 
@@ -278,17 +310,17 @@ def test_record_comes_after_what_it_names(tmp_path, monkeypatch):
     assert json.loads((made.folder / "record.json").read_text(encoding="utf-8"))["records"].keys() == {"one"}
 
 
-def test_notebook_that_leaves_no_output_is_a_failure_and_not_a_crash(tmp_path):
+def test_notebook_that_leaves_no_output_is_a_failure_and_not_a_crash(tmp_path, light):
     plan, settings = plan_of(tmp_path, one="1 + 1")
     made = run(plan, settings)
     assert [o.status for o in made.outcomes] == ["failed"]
     assert json.loads((made.folder / "records" / "one.json").read_text(encoding="utf-8"))["status"] == "failed"
 
 
-def test_deadline_of_a_run_ends_its_notebooks(tmp_path):
+def test_deadline_of_a_run_ends_its_notebooks(tmp_path, light):
     plan, _ = plan_of(tmp_path, one="import threading; threading.Event().wait()")
     began = time.monotonic()
-    made = run(plan, settings_of(tmp_path, deadlines_run=4))
+    made = run(plan, settings_of(tmp_path, deadlines_run=1))
     assert time.monotonic() - began < 25
     assert [(o.status, o.error) for o in made.outcomes] == [("failed", "RunDeadline")]
     assert "[deadlines] run" in made.outcomes[0].message
@@ -311,17 +343,13 @@ def test_second_run_of_a_pilot_is_refused(tmp_path, store):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(10)
-        with Store(tmp_path / "runs", "other_pilot_folder_is_free").lock() if (tmp_path / "runs" / "other").exists() else store_free(tmp_path):
+        other = Store(tmp_path / "runs", "other")
+        other.open()
+        with other.lock():  # another pilot is free
             pass
     assert refused == ["yes"]
     with store.lock():  # free again
         pass
-
-
-def store_free(tmp_path: Path):
-    other = Store(tmp_path / "runs", "other")
-    other.open()
-    return other.lock()
 
 
 def test_new_plan_gets_the_next_folder_and_an_old_one_its_own(tmp_path):

@@ -138,7 +138,7 @@ def test_every_mistake_of_a_table_at_once(tiny, p2p):
 def test_lone_surrogate_in_a_frame(tiny, column):
     rows = text_rows().astype(object)
     rows.loc[3, column] = "late \ud800"
-    with pytest.raises((SpecError, ReplayError), match=f"'{column}'.*surrogate"):
+    with pytest.raises((SpecError, ReplayError), match=f"'{column}'.*({'not among' if column == 'topic' else 'surrogate'})"):
         pilot = Pilot(Pilot.load(tiny()).spec, Pilot.load(tiny()).model, rows, rows)
         _ = replay(pilot, suite(["upper_case"], pilot.spec), (0.3,), (0,)).hash
 

@@ -69,13 +69,13 @@ def scenario_words(label: str) -> str:
 def _cells(gate: Judged, wanted: Verdict) -> str:
     found = [c for c in gate.cells if c.verdict is wanted]
     found = sorted(found, key=lambda c: c.value if gate.promise.up else -c.value)
-    shown = [
-        f"{scenario_words(c.scenario)}{f' at {c.severity:g}' if 0 < c.severity < 1 else ''} {number(c.value)}"
-        if c.scenario != "clean"
-        else number(c.value)
-        for c in found[:4]
-    ]
-    return ", ".join(shown) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+    shown: dict[str, list[str]] = {}
+    for c in found[:4]:
+        at = f" at {c.severity:g}" if 0 < c.severity < 1 else ""
+        shown.setdefault(c.scenario, []).append(number(c.value) + at)
+    said = [", ".join(v) if k == "clean" else f"{scenario_words(k)} {', '.join(v)}" for k, v in shown.items()]
+    text = "; ".join(said) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+    return text[:1].upper() + text[1:]
 
 
 _ABSENT = {
@@ -120,12 +120,10 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
 
 def reason_title(section: _Section, gates: Sequence[Judged]) -> str:
     "What is wrong with a section, in words."
+    if not gates and section.verdict is Verdict.ABSENT and not section.facts:
+        return _ABSENT.get(section.name, f"Nothing is promised about {section.name}")
     if not gates:
-        return (
-            _ABSENT.get(section.name, f"Nothing is promised about {section.name}")
-            if section.verdict is Verdict.ABSENT
-            else f"{section.name.capitalize()}: {section.reason}"
-        )
+        return f"{section.name.capitalize()}: {section.reason}"
     spoken = _languages(gates, Verdict.FAILS)
     if section.verdict is Verdict.FAILS and spoken:
         return f"Customers who write {_listed(spoken)} get wrong answers"
@@ -137,17 +135,20 @@ def phrase(section: _Section, gates: Sequence[Judged]) -> str:
     "The numbers behind it."
     if not gates:
         gone = [f.name for f in section.facts if f.verdict is Verdict.ABSENT]
-        if section.verdict is Verdict.ABSENT or not gone:
+        if not gone:
             return f"The section on {section.name} is {'empty' if section.verdict is Verdict.ABSENT else 'without a promise'}."
         return f"Missing: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}."
     gate = max(gates, key=lambda g: len(_languages([g], section.verdict)))
     more = f" {len(gates) - 1} more in this section." if len(gates) > 1 else ""
-    return f"{_cells(gate, section.verdict)}; the promise says {gate.promise.threshold}.{more}"
+    found = _cells(gate, section.verdict) or gate.reason.capitalize()
+    return f"{found}; the promise says {gate.promise.threshold}.{more}"
 
 
 def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
     "What to do about it."
     if not gates:
+        if section.name == "fairness" and section.facts:
+            return "Say how far apart the groups may be. Gates on gaps between groups come with a later version."
         return f"Fill {_KEY[section.name]}: in pilot.yaml, then run again."
     gate, worst = gates[0], gates[0].worst
     if section.verdict is Verdict.UNDECIDED:
@@ -157,6 +158,8 @@ def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
     kind = (gate.promise.part.scenario or {}).get("name", "")
     if kind in ("parallel_text", "translated", "code_switch") or gate.promise.part.family == "multilingual":
         return "Limit the launch to the languages it was trained on, or train on texts in the others and replay again."
+    if getattr(gate.promise.part, "expect", None) == "reject":
+        return "Put a check before the model that stops values outside the range it was trained on."
     if gate.promise.metric == "abstained":
         return "Give it a way to say “I am not sure”: answer only above a confidence, and hand the rest to people."
     if gate.promise.metric == "answered":

@@ -60,6 +60,8 @@ def facts_of(
         attested("governance", n.replace("_", " "), getattr(g, n) if g else None, today)
         for n in ("data_sources", "labelling", "lawful_basis", "retention", "audit_trail")
     ]
+    out += [attested(s, "does not apply", a, today) for s, a in spec.not_applicable.items()]
+    out += [Fact("fairness", f"gap between groups of {c.replace('_', ' ')}", status="absent") for c in spec.protected]
     out += [
         Fact(
             "outcomes",
@@ -451,7 +453,7 @@ def _sections(evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged]
         "performance": True,
         "robustness": any(c.family in ("missing", "messy") for c in evidence.cells),
         "faults and latency": True,
-        "languages and markets": any(c.family == "multilingual" for c in evidence.cells)
+        "languages and markets": any(c.family == "multilingual" and c.exercised for c in evidence.cells)
         or any(n.split("=")[0] in ("language", "market") for n in evidence.slices),
     }
     return [

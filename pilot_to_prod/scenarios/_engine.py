@@ -168,7 +168,8 @@ class Corruption:
     frame: pd.DataFrame
     ledger: Ledger
     counts: tuple[Count, ...]
-    changed: np.ndarray  # rows that a pilot may answer differently, shape (rows,), bool
+    changed: np.ndarray  # rows that a pilot may answer differently: those hit, and all of them where a type changed; bool
+    hit: np.ndarray  # rows with a cell that was changed, shape (rows,), bool
     labels: pd.Series | None = None  # only where the scenario changes labels
 
     @property
@@ -507,9 +508,9 @@ class _Stage:
 
     def run(
         self, frame: pd.DataFrame, keys: np.ndarray, pools: dict[str, _Pool], cuts: dict[str, "_Bound"]
-    ) -> tuple[pd.DataFrame, tuple[ColumnLedger, ...], list[Count], np.ndarray, list[dict[str, str]]]:
+    ) -> tuple[pd.DataFrame, tuple[ColumnLedger, ...], list[Count], np.ndarray, np.ndarray, list[dict[str, str]]]:
         out, ledger, counts = frame, [], []
-        changed, schema = np.zeros(len(frame), bool), []
+        changed, hit, schema = np.zeros(len(frame), bool), np.zeros(len(frame), bool), []
         for name, pool in pools.items():
             hits = pool.hits(cuts[name].cut)
             if self.scenario.kind.unit == "column":
@@ -533,14 +534,14 @@ class _Stage:
                     schema.append(
                         {"operation": "dtype", "column": column, "old": str(frame[column].dtype), "new": str(series.dtype)}
                     )
-                else:
-                    changed |= pd.Index(keys).isin(entries.keys)
+                hit |= pd.Index(keys).isin(entries.keys)
+        changed |= hit
         for column, dtype in {c: d for bound in cuts.values() for c, d in bound.dtypes.items()}.items():
             changed[:] = True
             if out[column].dtype != dtype:
                 out = frame.copy(deep=False) if out is frame else out
                 out[column] = out[column].astype(dtype)
-        return out, tuple(ledger), counts, changed, schema
+        return out, tuple(ledger), counts, changed, hit, schema
 
     def _whole(self, frame: pd.DataFrame, column: str, keys: np.ndarray) -> tuple[pd.Series, ColumnLedger]:
         series = frame[column]
@@ -727,18 +728,19 @@ class Fitted:
         stages: list[tuple[ColumnLedger, ...]] = []
         counts: list[Count] = []
         schema: list[dict[str, str]] = []
-        changed = np.zeros(len(frame), bool)
+        changed, hit = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
         for i, stage in enumerate(self.stages):
             pools = stage.pools(out, keys, seed)
             own = self._severity(stage, severity)
             cuts = bounds[i] if bounds is not None else {n: _joined([p], own) for n, p in pools.items()}
-            out, entries, got, touched, altered = stage.run(out, keys, pools, cuts)
+            out, entries, got, touched, struck, altered = stage.run(out, keys, pools, cuts)
             stages.append(entries)
             counts += got
             schema += altered
             changed |= touched
+            hit |= struck
         ledger = Ledger(tuple(stages), schema=tuple(schema), id_column=self.id_column)
-        return Corruption(out, ledger, tuple(counts), changed)
+        return Corruption(out, ledger, tuple(counts), changed, hit)
 
 
 @dataclass

@@ -269,6 +269,7 @@ class Spec(Part):
     dependencies: tuple[Dependency, ...] = ()
     governance: Governance | None = None
     outcomes: tuple[Outcome, ...] = ()
+    not_applicable: dict[str, Attestation] = {}  # section of the card → why it does not apply, and who says so
     folder: Path = Field(Path(), exclude=True)
     exploration: bool = Field(False, exclude=True)
 

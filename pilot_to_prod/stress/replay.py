@@ -297,8 +297,8 @@ def _run_scenario(job: _Job, one: Scenario | Composition, seed: int, levels: Seq
 
 # %% ../../nbs/api/09_stress.ipynb #42ae5ddb
 def _answered(job: _Job, ask: Asker, one: Scenario | Composition, at: float, seed: int, hits: list[Corruption]) -> _Done:
-    touched = np.concatenate([h.changed for h in hits])
-    asked = np.ones(len(touched), bool) if job.everything else touched
+    touched, again = np.concatenate([h.hit for h in hits]), np.concatenate([h.changed for h in hits])
+    asked = np.ones(len(touched), bool) if job.everything else again
     rows = pd.concat(
         [
             h.frame.iloc[np.flatnonzero(m)]
