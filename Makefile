@@ -28,7 +28,7 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 
 notebooks: $(STAMP) ## every api notebook runs
-	@PATH="$(abspath $(BIN)):$$PATH" JUPYTER_PREFER_ENV_PATH=1 $(BIN)/nbdev-test --n_workers 2 --do_print
+	@PATH="$(abspath $(BIN)):$$PATH" JUPYTER_PREFER_ENV_PATH=1 $(BIN)/nbdev-test --n-workers 2 --do-print
 
 unit: $(STAMP)
 	@$(BIN)/python -m pytest

@@ -23,14 +23,20 @@ def same_bytes(name: str) -> None:
     "Hashes of the evidence for batches of 1, 7, 64 and all rows, one and two workers; seconds and peak memory beside."
     pilot = Pilot.load(ROOT / "pilots" / name)
     text = name == "feedback"
-    composed = scenario("upper_case", severity=0.5) >> scenario("typos") if text else scenario("sentinel_nulls", severity=0.5) >> scenario("unit_error")
+    composed = (
+        scenario("upper_case", severity=0.5) >> scenario("typos")
+        if text
+        else scenario("sentinel_nulls", severity=0.5) >> scenario("unit_error")
+    )
     chosen = suite([composed, "typos" if text else "sentinel_nulls"], pilot.spec)
     found = set()
     for rows, workers in ((1, 1), (7, 1), (64, 1), (10_000, 1), (64, 2)):
         start = time.perf_counter()
         evidence = replay(pilot, chosen, (0.1, 0.3), (0, 1), batch_rows=rows, workers=workers, progress=False)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"  {name:9} batches of {rows:6} workers {workers}: {evidence.hash[:12]}  {time.perf_counter() - start:6.2f} s  peak {peak} MB")
+        print(
+            f"  {name:9} batches of {rows:6} workers {workers}: {evidence.hash[:12]}  {time.perf_counter() - start:6.2f} s  peak {peak} MB"
+        )
         found.add(evidence.hash)
     assert len(found) == 1, f"{name}: the evidence depends on batches or workers"
 

@@ -17,7 +17,10 @@ def _numbers(kind: Any, name: str) -> Any:
         if value is None:
             return None
         try:
-            return [kind(v) for v in value.replace(",", " ").split()]
+            found = [kind(v) for v in value.replace(",", " ").split()]
+            if not found or (kind is float and not all(0 <= v <= 1 for v in found)):
+                raise ValueError(value)
+            return found
         except ValueError:
             raise click.BadParameter(
                 f"{name} must be numbers, such as {'0.1,0.3' if kind is float else '0,1,2'}; got {value!r}."
@@ -62,10 +65,13 @@ def run(
     from pilot_to_prod.runs import make_plan
     from pilot_to_prod.runs import run as execute
     from pilot_to_prod.settings import load_settings
-    from pilot_to_prod.spec import Spec
+    from pilot_to_prod.spec import Spec, SpecError
 
     settings = load_settings({"runs.folder": folder, "runs.workers": workers, "runs.engine": engine})
     specs = [Spec.load(_found(p)) for p in pilots]
+    for spec in specs:
+        if wrong := _scenario_problems(spec):
+            raise SpecError(str(spec.folder / "pilot.yaml"), wrong)
     cards, codes = [], []
     for spec in specs:
         plan = make_plan(spec, settings, severities, seeds)
@@ -135,14 +141,26 @@ def _farewell(folders: list[Path]) -> None:
 @click.argument("pilot")
 def check(pilot: str) -> None:
     "Check a promise: pilot.yaml, its data and its model, all mistakes at once."
-    from pilot_to_prod.pilot import Pilot, check_pilot
-    from pilot_to_prod.spec import Spec, about, threshold
+    from pilot_to_prod.pilot import Pilot, PilotError, check_pilot
+    from pilot_to_prod.spec import Spec, SpecError, about, threshold
 
     spec = Spec.load(_found(pilot))
     subject = Pilot.load(spec.folder)
+    problems = _scenario_problems(spec)
+    for which in ("reference", "replay_set"):
+        try:
+            getattr(subject, which)
+        except SpecError as e:
+            problems += [p for p in e.problems if p not in problems]
+    if problems:
+        raise SpecError(str(spec.folder / "pilot.yaml"), problems)
     rows = subject.replay_set
-    _ = subject.reference
-    table = check_pilot(subject, rows.head(50))
+    try:
+        table = check_pilot(subject, rows.head(50))
+    except (PilotError, AssertionError):
+        raise
+    except (Exception, SystemExit) as e:
+        raise PilotError(f"pilot {spec.name!r} raised {type(e).__name__} on clean rows: {e}") from e
     click.echo(
         f"{spec.title_text}, version {spec.version}: {len(spec.gates)} gates and {len(spec.behaviour)} sentences over "
         f"{len(rows):,} rows"
@@ -152,6 +170,24 @@ def check(pilot: str) -> None:
     for b in spec.behaviour:
         click.echo(f"  “{b.says}” means: {about(b)}: {threshold(b)}")
     click.echo(f"The model keeps the contract ({len(table)} checks on {min(50, len(rows))} rows). Next: p2p run {pilot}")
+
+
+def _scenario_problems(spec: Any) -> list[Any]:
+    "Scenarios that gates, sentences or the suite name, and that do not exist."
+    from pilot_to_prod.scenarios import scenario
+    from pilot_to_prod.spec import Problem
+
+    named = [(("gates", i), g.scenario) for i, g in enumerate(spec.gates)]
+    named += [(("behaviour", i), b.scenario) for i, b in enumerate(spec.behaviour)]
+    named += [(("suite", i), r.scenario) for i, r in enumerate(spec.suite if isinstance(spec.suite, tuple) else ())]
+    out = []
+    for where, value in named:
+        try:
+            if value:
+                scenario(**value)
+        except (LookupError, ValueError, TypeError) as e:
+            out.append(Problem((*where, "scenario"), str(e.args[0] if e.args else e)))
+    return out
 
 
 @cli.command()
@@ -231,6 +267,17 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
+def _expected(error: Exception) -> bool:
+    "Whether an error is one that this package raises on purpose."
+    if type(error).__module__.startswith("pilot_to_prod") or isinstance(error, OSError | AssertionError):
+        return True
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    ours = last is not None and str(last.tb_frame.f_globals.get("__name__", "")).startswith("pilot_to_prod")
+    return ours and type(error) in (ValueError, LookupError)
+
+
 def main() -> None:
     "Run a command; every expected error is one message and an exit code."
     try:
@@ -241,9 +288,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("p2p: interrupted. What was finished stays; the same command goes on from there.", err=True)
         sys.exit(INTERRUPT)
-    except (ValueError, LookupError, RuntimeError, OSError, AssertionError) as e:
-        if type(e).__module__.startswith("pilot_to_prod") or isinstance(e, OSError | AssertionError):
-            click.echo(f"p2p: {e}", err=True)
+    except Exception as e:  # noqa: BLE001 - an exit code of 1 means block, so nothing may escape
+        if _expected(e):
+            click.echo(f"p2p: {e.args[0] if type(e) is LookupError else e}", err=True)
             sys.exit(USAGE if type(e).__name__ in ("SettingsError", "SpecError", "NotebookError") else ERROR)
         import traceback
 

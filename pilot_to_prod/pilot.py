@@ -134,7 +134,18 @@ def _open(spec: Spec) -> Any:
             _LOADERS[entry.name] = entry.load()
     if spec.model.loader not in _LOADERS:
         raise PilotError(f"no loader is called {spec.model.loader!r}. {near(spec.model.loader, _LOADERS)}")
-    return _LOADERS[spec.model.loader](spec)
+    try:
+        return _LOADERS[spec.model.loader](spec)
+    except PilotError:
+        raise
+    except (Exception, SystemExit) as e:  # whatever a model's file does when it is opened
+        what = spec.path(spec.model.path) if spec.model.path else spec.model.ref
+        raise PilotError(f"{what}: the model of {spec.name!r} cannot be opened: {type(e).__name__}: {_plain(e)}") from e
+
+
+def _plain(error: BaseException) -> str:
+    "An error's own words, as text that can be written anywhere."
+    return str(error)[:300].encode("utf-8", "backslashreplace").decode()
 
 # %% ../nbs/api/02_pilot.ipynb #953e77a1
 def data_problems(
@@ -152,6 +163,9 @@ def data_problems(
     if not len(frame):
         say("has no rows.")
         return out
+    if not frame.columns.is_unique:
+        say(f"two columns are called {frame.columns[frame.columns.duplicated()][0]!r}. Rename one.")
+        return out
     wanted = (
         spec.inputs
         if which == "reference"
@@ -160,9 +174,9 @@ def data_problems(
     for name in dict.fromkeys([*wanted, spec.data.label]):
         if name not in frame:
             say(f"no column {name!r}. {near(name, map(str, frame.columns))}")
-    for name in spec.inputs:
-        if name in frame and spec.roles[name] == "text":
-            out += _text_problems(frame[name], name, where)
+    for name in dict.fromkeys(wanted):
+        if name in frame:
+            out += _surrogates(frame[name], name, where) or (_text_problems(frame[name], name, where) if spec.roles.get(name) == "text" else [])
     if spec.data.id in frame and which == "replay":
         ids = frame[spec.data.id]
         twice = ids[ids.duplicated(keep=False)]
@@ -177,7 +191,16 @@ def data_problems(
         out += _label_problems(frame[spec.data.label], spec, where, set(labels), which)
     return out
 
-# %% ../nbs/api/02_pilot.ipynb #a9f3fd95
+# %% ../nbs/api/02_pilot.ipynb #5a0b7693
+def _surrogates(series: pd.Series, name: str, where: tuple[str, str]) -> list[Problem]:
+    "Lone surrogates, which are no characters: only object columns can hold them."
+    if series.dtype != object:
+        return []
+    bad = [i for i, v in enumerate(series) if isinstance(v, str) and not v.isascii() and any("\ud800" <= c <= "\udfff" for c in v)]
+    says = f"column {name!r}, row {bad[0] if bad else 0}: a lone surrogate, which is not a character ({len(bad)} rows)."
+    return [Problem(where, f"{says} Repair the file's encoding, for example with ftfy.")] if bad else []
+
+# %% ../nbs/api/02_pilot.ipynb #cd2c7edc
 def _text_problems(series: pd.Series, name: str, where: tuple[str, str]) -> list[Problem]:
     if pd.api.types.is_numeric_dtype(series.dtype):
         return [
@@ -185,19 +208,6 @@ def _text_problems(series: pd.Series, name: str, where: tuple[str, str]) -> list
                 where,
                 f"column {name!r} has the role text but holds numbers ({series.dtype}). Give it the role number, or read it as "
                 "text.",
-            )
-        ]
-    bad = [
-        i
-        for i, v in enumerate(series.astype(object))
-        if isinstance(v, str) and not v.isascii() and any("\ud800" <= c <= "\udfff" for c in v)
-    ]
-    if bad:
-        return [
-            Problem(
-                where,
-                f"column {name!r}, row {bad[0]}: a lone surrogate, which is not a character ({len(bad)} rows). Repair the "
-                "file's encoding, for example with ftfy.",
             )
         ]
     other = [i for i, v in enumerate(series.astype(object)) if not isinstance(v, str) and not pd.isna(v)]
@@ -211,7 +221,7 @@ def _text_problems(series: pd.Series, name: str, where: tuple[str, str]) -> list
         ]
     return []
 
-# %% ../nbs/api/02_pilot.ipynb #73ba933f
+# %% ../nbs/api/02_pilot.ipynb #97e34e41
 def _label_problems(series: pd.Series, spec: Spec, where: tuple[str, str], labels: set[str], which: str) -> list[Problem]:
     out, name = [], spec.data.label
     if series.isna().any():
@@ -245,7 +255,7 @@ def _label_problems(series: pd.Series, spec: Spec, where: tuple[str, str], label
         )
     return out
 
-# %% ../nbs/api/02_pilot.ipynb #5e29b90b
+# %% ../nbs/api/02_pilot.ipynb #cf4612ec
 class Pilot:
     "A promise, the model behind it, and its rows. Made by `Pilot.load` or `Pilot.of`."
 
@@ -282,6 +292,11 @@ class Pilot:
         "A pilot at hand, with nothing promised yet: it can be explored, never promoted."
         if label not in frame:
             raise PilotError(f"no column {label!r} in the frame. {near(label, map(str, frame.columns))}")
+        if not frame.columns.is_unique:
+            raise PilotError(f"two columns are called {frame.columns[frame.columns.duplicated()][0]!r}. Rename one.")
+        odd = [p for c in frame.columns for p in _surrogates(frame[c], str(c), ("data", "replay"))]
+        if odd:
+            raise SpecError(name, odd)
         found = {**guess_roles(frame, skip=[label]), **(roles or {})}
         names = list(map(str, getattr(model, "feature_names_in_", [])))
         gone = [n for n in names if n not in frame]
@@ -436,7 +451,7 @@ class Pilot:
     def __repr__(self) -> str:
         return f"<pilot {self.spec.name}: {self.spec.task}, {len(self.spec.inputs)} inputs>"
 
-# %% ../nbs/api/02_pilot.ipynb #7601b44e
+# %% ../nbs/api/02_pilot.ipynb #5f0cdf3d
 def find_pilot(
     source: str | Path,  # a folder, a pilot.yaml, or a name
 ) -> Path:
@@ -455,7 +470,7 @@ def find_pilot(
         str(source), [Problem((), f"{says} Your own is begun with: p2p init FOLDER --data FILE --label COLUMN --model FILE")]
     )
 
-# %% ../nbs/api/02_pilot.ipynb #25800d84
+# %% ../nbs/api/02_pilot.ipynb #87142c41
 def check_pilot(
     pilot: Any,  # anything with spec, labels, predict and perhaps predict_proba
     sample: pd.DataFrame,  # rows to try it on
@@ -469,6 +484,19 @@ def check_pilot(
     before, answers = sample.copy(deep=True), pilot.predict(sample)
     say("the index is kept", answers.index.equals(sample.index), "the answers have another index")
     say("the input is not mutated", sample.equals(before), "predict changed its frame")
+    if answers.index.equals(sample.index):
+        _check_answers(pilot, sample, answers, say)
+    table = pd.DataFrame(checks, columns=["check", "holds", "detail"])
+    broken = table[~table["holds"]]
+    if len(broken):
+        raise AssertionError(
+            f"{pilot!r} does not keep: "
+            + "; ".join(f"{c}: {d}" for c, d in zip(broken["check"], broken["detail"], strict=True))
+        )
+    return table
+
+# %% ../nbs/api/02_pilot.ipynb #222db813
+def _check_answers(pilot: Any, sample: pd.DataFrame, answers: pd.Series, say: Callable[..., None]) -> None:
     single = pd.concat([pilot.predict(sample.iloc[[i]]) for i in range(len(sample))])
     say(
         "one row equals the batch",
@@ -486,16 +514,8 @@ def check_pilot(
         say("class names are the promise's", set(answers.dropna()) <= set(pilot.labels))
         if getattr(pilot, "has_proba", False):
             _check_proba(pilot, sample, say)
-    table = pd.DataFrame(checks, columns=["check", "holds", "detail"])
-    broken = table[~table["holds"]]
-    if len(broken):
-        raise AssertionError(
-            f"{pilot!r} does not keep: "
-            + "; ".join(f"{c}: {d}" for c, d in zip(broken["check"], broken["detail"], strict=True))
-        )
-    return table
 
-# %% ../nbs/api/02_pilot.ipynb #fec67a69
+# %% ../nbs/api/02_pilot.ipynb #6e15db99
 def _equal(a: pd.Series, b: pd.Series) -> bool:
     if pd.api.types.is_float_dtype(a.dtype):
         return bool(np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-9, atol=1e-12, equal_nan=True))
@@ -510,7 +530,7 @@ def _check_proba(pilot: Any, sample: pd.DataFrame, say: Callable[..., None]) -> 
     )
     say("probabilities sum to one", bool(np.allclose(table.sum(axis=1), 1)), "rows do not sum to one")
 
-# %% ../nbs/api/02_pilot.ipynb #ca862d67
+# %% ../nbs/api/02_pilot.ipynb #27e0ed90
 _BEGUN = """# The promise of {name}: begun by p2p init. Read it, correct what was guessed, then: p2p check {folder}
 name: {name}
 version: 1
@@ -593,7 +613,7 @@ def begin_pilot(
     Spec.load(target)
     return target
 
-# %% ../nbs/api/02_pilot.ipynb #5532d5f6
+# %% ../nbs/api/02_pilot.ipynb #0b430231
 def re_name(text: str) -> str:
     "A folder's name as a pilot's: small letters, digits, - and _."
     made = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text.lower()).strip("-_")
@@ -614,7 +634,7 @@ def _q(value: str) -> str:
         else json.dumps(value, ensure_ascii=False)
     )
 
-# %% ../nbs/api/02_pilot.ipynb #dc01766b
+# %% ../nbs/api/02_pilot.ipynb #ef623681
 def _model_lines(folder: Path, model: str, trust: bool) -> tuple[str, str]:
     path = Path(model)
     loaders = {".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "joblib"}
@@ -640,7 +660,7 @@ def _relative(path: Path, folder: Path) -> str:
 
     return os.path.relpath(path.resolve(), folder.resolve())
 
-# %% ../nbs/api/02_pilot.ipynb #f6f89fd4
+# %% ../nbs/api/02_pilot.ipynb #13c0275e
 def _divided(folder: Path, data: Path, rows: pd.DataFrame, label: str, seen: Path | None) -> tuple[str, str]:
     "Paths of the reference and replay rows; what the model has seen is left out of the replay set."
     here = _relative(data, folder)
@@ -651,7 +671,8 @@ def _divided(folder: Path, data: Path, rows: pd.DataFrame, label: str, seen: Pat
     shared = ids[:1] or [c for c in rows.columns if c in known]
     if not shared:
         raise PilotError(f"{seen}: shares no column with {data}.")
-    keys = [pd.util.hash_pandas_object(f[shared].astype(str), index=False) for f in (rows, known)]
+    spelt = [f[shared].map(canonical, na_action="ignore").astype(str) for f in (rows, known)]
+    keys = [pd.util.hash_pandas_object(f, index=False) for f in spelt]
     fresh = rows[~keys[0].isin(keys[1])]
     if not len(fresh):
         raise PilotError(
@@ -661,7 +682,7 @@ def _divided(folder: Path, data: Path, rows: pd.DataFrame, label: str, seen: Pat
     fresh.to_csv(folder / "data" / "replay.csv", index=False)
     return _relative(seen, folder) if label in known else here, "data/replay.csv"
 
-# %% ../nbs/api/02_pilot.ipynb #b21aa679
+# %% ../nbs/api/02_pilot.ipynb #a44da1f9
 def _task_of(y: pd.Series) -> str:
     many = pd.api.types.is_numeric_dtype(y.dtype) and not pd.api.types.is_bool_dtype(y.dtype) and y.nunique() > 20
     return "regression" if many else "binary" if y.nunique() == 2 else "multiclass"

@@ -82,7 +82,7 @@ def find_settings(
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         path = folder / "settings.ini"
-        if path.is_file() and "[pilot_to_prod]" in path.read_text(encoding="utf-8"):
+        if path.is_file() and "[pilot_to_prod]" in path.read_text(encoding="utf-8", errors="replace"):
             return path
     for path in (Path(str(resources.files("pilot_to_prod"))) / "settings.ini", Path(__file__).parents[1] / "settings.ini"):
         if path.is_file():
@@ -124,9 +124,14 @@ def load_settings(
     if path is not None:
         try:
             parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-        except configparser.Error as e:
+        except (configparser.Error, UnicodeDecodeError) as e:
             raise SettingsError(f"{path}: {e}") from e
         values = {s: dict(parser[s]) for s in parser.sections() if s != "pilot_to_prod"}
+        stray = [k for k in (parser["pilot_to_prod"] if parser.has_section("pilot_to_prod") else ()) if k != "version"]
+        if stray or "source" in values:
+            where = f"[pilot_to_prod] {stray[0]}" if stray else "[source]"
+            known = [f"[{n}] {k}" for n, f in Settings.model_fields.items() if n != "source" for k in f.default.__class__.model_fields]
+            raise SettingsError(f"{path} {where}: unknown. {_nearest(where, known)}")
     for name, value in environ.items():
         if not name.startswith("P2P_"):
             continue

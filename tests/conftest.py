@@ -145,9 +145,13 @@ def _interrupt_and_go_on(folder: Path) -> dict[str, Any]:
     with (folder / "first.txt").open("wb") as said:
         first = subprocess.Popen(line, stdout=said, stderr=said, env=environ, cwd=folder, process_group=0)
         until = time.monotonic() + 120
-        while not (seen := sorted(runs.glob("tiny/*/records/*.json"))) and first.poll() is None and time.monotonic() < until:
+        while not sorted(runs.glob("tiny/*/records/*.json")) and first.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
-        out["working"] = len(in_session_of(mark))
+        until = time.monotonic() + 30  # the next notebook: the command, its worker and its kernel
+        while (working := len(in_session_of(mark))) < 3 and first.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        out["working"] = working
+        seen = sorted(runs.glob("tiny/*/records/*.json"))
         os.killpg(first.pid, signal.SIGINT)
         out["code"] = first.wait(60)
     out["kept"] = {p.name: p.read_text(encoding="utf-8") for p in seen}

@@ -26,7 +26,9 @@ def main() -> int:
         for part in PARTS:
             source = ROOT / part
             ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-            shutil.copytree(source, copy / part, ignore=ignore, symlinks=True) if source.is_dir() else shutil.copy(source, copy / part)
+            shutil.copytree(source, copy / part, ignore=ignore, symlinks=True) if source.is_dir() else shutil.copy(
+                source, copy / part
+            )
         for command in ("nbdev-export", "nbdev-clean"):
             env = {**os.environ, "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
             subprocess.run([str(bin_ / command)], cwd=copy, env=env, check=True, stdout=subprocess.DEVNULL)

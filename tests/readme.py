@@ -14,7 +14,11 @@ def rendered() -> str:
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source.replace("](images/", "](nbs/images/").replace("](explanations/", "](nbs/explanations/").replace("](api/", "](nbs/api/"))
+            parts.append(
+                source.replace("](images/", "](nbs/images/")
+                .replace("](explanations/", "](nbs/explanations/")
+                .replace("](api/", "](nbs/api/")
+            )
         elif cell["cell_type"] == "code":
             shown = "\n".join(line for line in source.splitlines() if not line.startswith("#|"))
             parts.append(f"```python\n{shown}\n```")

@@ -192,7 +192,9 @@ def test_abstentions_are_na():
 def test_frame_of_the_caller_stays_as_it_was():
     frame = text_rows()
     before = frame.copy(deep=True)
-    pilot = Pilot.of(make_pipeline(CountVectorizer(), LogisticRegression()).fit(frame["text"], frame["topic"]), frame, label="topic")
+    pilot = Pilot.of(
+        make_pipeline(CountVectorizer(), LogisticRegression()).fit(frame["text"], frame["topic"]), frame, label="topic"
+    )
     pilot.predict(frame)
     pilot.predict_proba(frame)
     pd.testing.assert_frame_equal(frame, before)
@@ -282,7 +284,9 @@ def test_init_does_not_open_a_pickle_either(tmp_path):
 def test_pinned_joblib_is_opened(tiny, tmp_path):
     rows = text_rows(60, 2000)
     joblib.dump(make_pipeline(CountVectorizer(), LogisticRegression()).fit(rows["text"], rows["topic"]), tmp_path / "m.joblib")
-    pilot = Pilot.load(tiny(source=None, model=f"  loader: joblib\n  path: ../m.joblib\n  sha256: {file_hash(str(tmp_path / 'm.joblib'))}"))
+    pilot = Pilot.load(
+        tiny(source=None, model=f"  loader: joblib\n  path: ../m.joblib\n  sha256: {file_hash(str(tmp_path / 'm.joblib'))}")
+    )
     assert check_pilot(pilot, pilot.replay_set.head(10))["holds"].all()
     assert pilot.hash == pilot.spec.model.sha256
 

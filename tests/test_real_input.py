@@ -19,7 +19,11 @@ from pilot_to_prod.scenarios.multilingual import coverage, lexicons, switchable
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 LANGUAGES = ("de", "da", "zh", "tr", "ar")
-LEXICONS = sorted(json.loads(resources.files("pilot_to_prod").joinpath("scenarios/tables/lexicon_coverage.json").read_text(encoding="utf-8"))["coverage"])
+LEXICONS = sorted(
+    json.loads(resources.files("pilot_to_prod").joinpath("scenarios/tables/lexicon_coverage.json").read_text(encoding="utf-8"))[
+        "coverage"
+    ]
+)
 PROMISE = """
 name: assistant
 task: multiclass
@@ -71,11 +75,16 @@ def assistant(xsid: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("assistant")
     english, test = xsid[xsid["lang"] == "en"], xsid[xsid["split"] == "test"]
     train = english[english["split"] == "valid"]
-    model = make_pipeline(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True), LogisticRegression(C=3, max_iter=1000))
+    model = make_pipeline(
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True),
+        LogisticRegression(C=3, max_iter=1000),
+    )
     dump(model.fit(train["text"], train["intent"]), folder / "model.skops")
     train[["id", "text", "intent"]].to_csv(folder / "train.csv", index=False)
     english.loc[english["split"] == "test", ["id", "text", "intent"]].to_csv(folder / "replay.csv", index=False)
-    test.loc[test["lang"] != "en", ["id", "lang", "text"]].rename(columns={"lang": "language"}).to_csv(folder / "parallel.csv", index=False)
+    test.loc[test["lang"] != "en", ["id", "lang", "text"]].rename(columns={"lang": "language"}).to_csv(
+        folder / "parallel.csv", index=False
+    )
     promise = PROMISE.format(labels=json.dumps(sorted(english["intent"].unique())), languages=json.dumps(LANGUAGES))
     (folder / "pilot.yaml").write_text(promise, encoding="utf-8")
     return Pilot.load(folder)
@@ -148,7 +157,9 @@ def test_the_order_of_the_rows_changes_nothing(assistant: Pilot, requests: Evide
 @pytest.fixture(scope="module")
 def bank() -> Pipeline:
     train = pd.read_csv(real("banking77/train.csv"))
-    return make_pipeline(TfidfVectorizer(min_df=2, sublinear_tf=True), LogisticRegression(C=10, tol=1e-3, max_iter=1000)).fit(train["text"], train["category"])
+    return make_pipeline(TfidfVectorizer(min_df=2, sublinear_tf=True), LogisticRegression(C=10, tol=1e-3, max_iter=1000)).fit(
+        train["text"], train["category"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +191,10 @@ def texts(xsid: pd.DataFrame) -> dict[str, list[str]]:
     "Column of the table of lexicons → the texts it was measured on."
     english = xsid[(xsid["lang"] == "en") & (xsid["split"] == "test")]
     questions = pd.read_csv(real("banking77/test.csv"))
-    return {"coverage on xSID 0.7 English test": english["text"].tolist(), "coverage on banking77 test": questions["text"].tolist()}
+    return {
+        "coverage on xSID 0.7 English test": english["text"].tolist(),
+        "coverage on banking77 test": questions["text"].tolist(),
+    }
 
 
 @pytest.mark.parametrize("language", LEXICONS)

@@ -21,11 +21,15 @@ from pilot_to_prod.spec import Spec, file_hash, hash_json
 
 
 def settings_of(folder: Path, **flags):
-    return load_settings({"runs.folder": str(folder / "runs"), **{k.replace("_", ".", 1): v for k, v in flags.items()}}, start=folder, environ={})
+    return load_settings(
+        {"runs.folder": str(folder / "runs"), **{k.replace("_", ".", 1): v for k, v in flags.items()}}, start=folder, environ={}
+    )
 
 
 def keys(pilot: Path, severities=(0.3,), seeds=(0,), **flags) -> dict[str, str]:
-    return {u.name: u.key for u in make_plan(Spec.load(pilot), settings_of(pilot, **flags), list(severities), list(seeds)).units}
+    return {
+        u.name: u.key for u in make_plan(Spec.load(pilot), settings_of(pilot, **flags), list(severities), list(seeds)).units
+    }
 
 
 # ---- keys
@@ -219,7 +223,7 @@ def plan_of(folder: Path, after: dict[str, tuple[str, ...]] | None = None, **sou
     return Plan("tiny", tuple(units), {"spec": "s", "data": "d", "model": "m"}), settings_of(folder, runs_workers=2)
 
 
-LIGHT = '''
+LIGHT = """
 import json, pathlib, sys
 task = pathlib.Path(sys.argv[1])
 work = json.loads(task.read_text())
@@ -231,7 +235,7 @@ except Exception as e:
     said = {"status": "failed", "error": type(e).__name__, "message": str(e)}
 pathlib.Path(work["aside"]).write_text("{}")
 task.with_suffix(".outcome").write_text(json.dumps(said))
-'''
+"""
 
 
 @pytest.fixture
@@ -289,7 +293,9 @@ def test_failed_notebook_keeps_the_others_and_is_told(tmp_path, request):
     third = run(plan, settings, say=said.append)
     assert "one: started" in said and "bad: done before" in said  # what was changed is done again
     assert (made.folder / "evidence" / "one.parquet").read_text(encoding="utf-8") == "x"
-    assert [m["look"] for m in Store(tmp_path / "runs", "tiny").manifests()] == [1] * len(Store(tmp_path / "runs", "tiny").manifests())
+    assert [m["look"] for m in Store(tmp_path / "runs", "tiny").manifests()] == [1] * len(
+        Store(tmp_path / "runs", "tiny").manifests()
+    )
     assert not third.failed
 
 

@@ -1,6 +1,7 @@
 """What every scenario promises, whichever kind it is, and the mistakes of other libraries that ours must not repeat."""
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -12,15 +13,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from pilot_to_prod.scenarios import Composition, Scenario, check_scenario, kind_named, kinds, register, row_keys, scenario, suite
+from pilot_to_prod.scenarios import (
+    Composition,
+    Scenario,
+    check_scenario,
+    kind_named,
+    kinds,
+    register,
+    row_keys,
+    scenario,
+    suite,
+)
 from pilot_to_prod.scenarios import _engine as engine
 from pilot_to_prod.scenarios._draws import Draws, key_hashes
 from pilot_to_prod.spec import Spec
 
-quick = settings(deadline=None, max_examples=25, derandomize=True)
+quick = settings(
+    deadline=None, max_examples=25, derandomize=True, phases=(Phase.explicit, Phase.generate)
+)  # for each kind; examples are small as drawn
 KINDS = kinds()
 NAMES = sorted(KINDS)
 MORE = {"translated": {"translator": "test_scenarios:shout"}}  # parameters without which a kind cannot run
@@ -115,7 +128,17 @@ def same(a: pd.DataFrame, b: pd.DataFrame) -> bool:
 
 def entries(hit) -> set[tuple]:
     table = hit.ledger.table()
-    return set(zip(table["stage"], table["column"], table["key"], table["start"], table["old"].map(repr), table["new"].map(repr), strict=True))
+    return set(
+        zip(
+            table["stage"],
+            table["column"],
+            table["key"],
+            table["start"],
+            table["old"].map(repr),
+            table["new"].map(repr),
+            strict=True,
+        )
+    )
 
 
 def texts(*values, dtype="str") -> pd.DataFrame:
@@ -131,72 +154,94 @@ def corrupted(kind: str, frame: pd.DataFrame, *columns: str, seed: int = 0, seve
 any_text = st.one_of(
     st.none(),
     st.just(float("nan")),
-    st.sampled_from(["", "a", " ", "\x00", "👩‍👩‍👧 ok", "e\u0301te\u0301", "שלום world", "مرحبا", "a\x00b c", "the price was 1,200.50", "É", "ΑΣ", "ß"]),
+    st.sampled_from(
+        [
+            "",
+            "a",
+            " ",
+            "\x00",
+            "👩‍👩‍👧 ok",
+            "e\u0301te\u0301",
+            "שלום world",
+            "مرحبا",
+            "a\x00b c",
+            "the price was 1,200.50",
+            "É",
+            "ΑΣ",
+            "ß",
+        ]
+    ),
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20),
 )
-any_row = st.fixed_dictionaries(
-    {
-        "text": any_text,
-        "note": any_text,
-        "whole": st.integers(-(10**6), 10**6),
-        "part": st.one_of(st.floats(-1e9, 1e9), st.just(float("nan"))),
-        "price": st.floats(0, 1e6),
-        "flag": st.booleans(),
-        "sort": st.sampled_from(["a", "b", None]),
-        "city": st.sampled_from([*CITIES, None]),
-        "day": st.one_of(st.none(), st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2030-01-01"))),
-    }
-)
+VALUES = {  # a column of every role and type: its values and its type
+    "text": (any_text, "str"),
+    "note": (any_text, object),
+    "whole": (st.integers(-(10**6), 10**6), "int64"),
+    "part": (st.one_of(st.floats(-1e9, 1e9), st.just(float("nan"))), "float64"),
+    "price": (st.floats(0, 1e6), "float64"),
+    "flag": (st.booleans(), "bool"),
+    "sort": (st.sampled_from(["a", "b", None]), pd.CategoricalDtype(["a", "b"])),
+    "city": (st.sampled_from([*CITIES, None]), "str"),
+    "day": (st.one_of(st.none(), st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2030-01-01"))), "datetime64[us]"),
+}
+ROLES = dict.fromkeys(VALUES, "category") | {
+    "text": "text",
+    "note": "text",
+    "whole": "number",
+    "part": "number",
+    "price": "amount",
+    "day": "date",
+}
+REFERENCE = mixed()
 
 
 @st.composite
-def frames(draw, least: int = 0):
-    rows = draw(st.lists(any_row, min_size=least, max_size=8))
-    got = {c: [r[c] for r in rows] for c in ("text", "note", "whole", "part", "price", "flag", "sort", "city", "day")}
-    ids = draw(st.permutations([f"r{k}" for k in range(12)]))[: len(rows)]
-    return pd.DataFrame(
-        {
-            "id": pd.Series(ids, dtype="str"),
-            "text": pd.Series(got["text"], dtype="str"),
-            "note": pd.Series(got["note"], dtype=object),
-            "whole": pd.Series(got["whole"], dtype="int64"),
-            "part": pd.Series(got["part"], dtype="float64"),
-            "price": pd.Series(got["price"], dtype="float64"),
-            "flag": pd.Series(got["flag"], dtype="bool"),
-            "sort": pd.Categorical(got["sort"], categories=["a", "b"]),
-            "city": pd.Series(got["city"], dtype="str"),
-            "day": pd.Series(got["day"], dtype="datetime64[us]"),
-        }
-    )
+def cases(draw, names: tuple[str, ...], least: int = 0):
+    "A scenario of each name on two columns that it is made for (one, where there is one), learnt elsewhere, and a small frame."
+    roles = set.intersection(*(set(KINDS[n].roles) for n in names))
+    fitting = [c for c, r in ROLES.items() if r in roles]
+    columns = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2, unique=True))
+    ids = draw(st.permutations([f"r{k}" for k in range(8)]))[: draw(st.integers(least, 6))]
+    shown = {c: VALUES[c] for c in [*columns, "whole", "part"]}  # mar looks at a number beside its own
+    frame = pd.DataFrame({"id": pd.Series(ids, dtype="str")})
+    for c, (values, dtype) in shown.items():
+        frame[c] = pd.Series(draw(st.lists(values, min_size=len(ids), max_size=len(ids))), dtype=dtype)
+    return columns, frame
+
+
+def learnt(names: tuple[str, ...], columns: list[str], severity: float, promise: Spec):
+    stages = tuple(KINDS[n](*columns, severity=severity, **MORE.get(n, {})) for n in names)
+    return (stages[0] if len(stages) == 1 else Composition(stages)).fit(REFERENCE, promise)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @quick
-@given(frame=frames(), seed=st.integers(0, 2**32), severity=st.floats(0, 1))
-def test_the_asked_share_is_the_delivered_share(name, promise, frame, seed, severity):
-    fitted = made(name).fit(mixed(), promise)
+@given(data=st.data(), seed=st.integers(0, 2**32), severity=st.floats(0, 1))
+def test_the_asked_share_is_the_delivered_share(name, promise, data, seed, severity):
+    columns, frame = data.draw(cases((name,)))
+    fitted = learnt((name,), columns, 0.5, promise)
     assert fitted.corrupt(frame, seed=seed, severity=0).frame.equals(frame)
-    for s in (0, severity, 1):
-        hit = fitted.corrupt(frame, seed=seed, severity=s)
-        for c in hit.counts:
-            assert c.asked == c.delivered == int(np.floor(s * c.eligible + 0.5))
-            assert c.eligible <= c.units
-        if KINDS[name].unit != "column":
-            assert hit.delivered == len(hit.ledger.table())
+    hit = fitted.corrupt(frame, seed=seed, severity=severity)
+    for c in hit.counts:
+        assert c.asked == c.delivered == int(np.floor(severity * c.eligible + 0.5))
+        assert c.eligible <= c.units
+    if KINDS[name].unit != "column":
+        assert hit.delivered == len(hit.ledger.table())
     weak, middle, strong = (entries(fitted.corrupt(frame, seed=seed, severity=s)) for s in (0.1, 0.2, 0.4))
     assert weak <= middle <= strong
 
 
 @pytest.mark.parametrize("name", NAMES)
 @quick
-@given(frame=frames(least=1), seed=st.integers(0, 100), data=st.data())
-def test_batches_and_order_do_not_matter(name, promise, frame, seed, data):
-    fitted = made(name).fit(mixed(), promise)
+@given(data=st.data(), seed=st.integers(0, 100))
+def test_batches_and_order_do_not_matter(name, promise, data, seed):
+    columns, frame = data.draw(cases((name,), least=1))
+    fitted = learnt((name,), columns, 0.5, promise)
     whole = fitted.corrupt(frame, seed=seed)
     order = data.draw(st.permutations(range(len(frame))))
-    cuts = [0, *sorted(data.draw(st.sets(st.integers(1, len(frame) - 1), max_size=3)) if len(frame) > 1 else ()), len(frame)]
+    cuts = [0, *sorted(data.draw(st.sets(st.integers(1, len(frame) - 1), max_size=2)) if len(frame) > 1 else ()), len(frame)]
     shuffled = frame.iloc[order]
-    parts = [shuffled.iloc[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    parts = [shuffled.iloc[a:b] for a, b in itertools.pairwise(cuts)]
     bound = fitted.bind(parts, seed=seed)
     hits = [bound.corrupt(p) for p in parts]
     assert same(pd.concat([h.frame for h in hits]).loc[frame.index], whole.frame)
@@ -206,29 +251,34 @@ def test_batches_and_order_do_not_matter(name, promise, frame, seed, data):
     assert same(fitted.corrupt(shuffled, seed=seed).frame.loc[frame.index], whole.frame)
 
 
+def missing_alike(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    "Where two frames hold the same value, or nothing both."
+    return (a.astype(object) == b.astype(object)) | (a.isna() & b.isna())
+
+
 @pytest.mark.parametrize("name", NAMES)
 @quick
-@given(frame=frames(), seed=st.integers(0, 100))
-def test_the_ledger_undoes_and_the_caller_keeps_his_own(name, promise, frame, seed):
+@given(data=st.data(), seed=st.integers(0, 100))
+def test_the_ledger_undoes_and_the_caller_keeps_his_own(name, promise, data, seed):
+    columns, frame = data.draw(cases((name,)))
+    fitted = learnt((name,), columns, 0.5, promise)
     before, numbers, state = frame.copy(deep=True), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
-    hit = made(name).fit(frame, promise).corrupt(frame, seed=seed)
+    hit = fitted.corrupt(frame, seed=seed)
     assert same(frame, before)
     assert random.getstate() == state and (np.random.get_state()[1] == numbers).all()  # noqa: NPY002
     assert same(hit.ledger.undo(hit.frame), frame)
     assert same(hit.ledger.undo(hit.frame.iloc[::-1]), frame.iloc[::-1])
-    again = hit.ledger.replay(frame).astype(object)
-    assert again.equals(hit.frame.astype(object))
-    differs = ~((frame.astype(object) == hit.frame.astype(object)) | (frame.isna() & hit.frame.isna())).all(axis=1).to_numpy(bool)
-    assert not (differs & ~hit.changed).any()
+    assert missing_alike(hit.ledger.replay(frame), hit.frame).all().all()
+    assert hit.changed[~missing_alike(frame, hit.frame).all(axis=1).to_numpy(bool)].all()
     touched = set(hit.ledger.table()["column"])
-    assert all(hit.frame[c].equals(frame[c]) for c in frame if c not in touched)
+    assert touched <= set(columns) and all(hit.frame[c].equals(frame[c]) for c in frame if c not in touched)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_kind_keeps_the_public_promises(name, promise):
     frame = mixed()
     assert check_scenario(made(name), frame, promise)["holds"].all()
-    assert made(name).fit(frame, promise).corrupt(frame).exercised
+    assert made(name).fit(frame, promise).corrupt(frame).delivered > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -243,7 +293,11 @@ def test_seeds_differ_and_repeat(name, promise):
 
 @pytest.mark.parametrize("name", NAMES)
 @quick
-@given(severity=st.floats(0, 1), expect=st.sampled_from(engine.EXPECTATIONS), columns=st.lists(st.sampled_from(["text", "a b", "'", "Größe"]), min_size=1, unique=True))
+@given(
+    severity=st.floats(0, 1),
+    expect=st.sampled_from(engine.EXPECTATIONS),
+    columns=st.lists(st.sampled_from(["text", "a b", "'", "Größe"]), min_size=1, unique=True),
+)
 @example(severity=1 / 3, expect="survive", columns=["text"])
 def test_a_scenario_travels_as_plain_values(name, severity, expect, columns):
     one = KINDS[name](*columns, severity=severity, expect=expect, **MORE.get(name, {}))
@@ -252,11 +306,26 @@ def test_a_scenario_travels_as_plain_values(name, severity, expect, columns):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("severity", [0, 0.05, 0.1, 1, 1 / 3, 0.1234567891], ids=repr)
-def test_the_repr_is_the_constructor_call(name, severity):
-    one = KINDS[name]("text", "it's", severity=severity, expect="abstain", **MORE.get(name, {}))
-    for s in (one, made(name, severity), one >> made(name, severity), (one >> made(name, 0.25)).at(severity)):
+def test_the_repr_is_the_constructor_call(name):
+    one = KINDS[name]("text", "it's", severity=0.35, expect="abstain", **MORE.get(name, {}))
+    for s in (one, made(name, 1), one >> made(name, 0), (one >> made(name, 0.25)).at(0.5)):
         assert eval(repr(s), dict(KINDS)) == s  # noqa: S307
+
+
+@pytest.mark.parametrize("severity", [1 / 3, 0.1234567891, 1e-7], ids=repr)
+def test_the_repr_keeps_every_digit_of_the_severity(severity):
+    one = made("typos", severity)
+    for s in (one, one >> one, (one >> one).at(severity)):
+        assert eval(repr(s), dict(KINDS)) == s  # noqa: S307
+
+
+def test_the_repr_of_a_kind_named_by_its_module_is_a_call(registry, monkeypatch):
+    shouted = registry("own", unit="word", roles=("text",), expect="invariant", name="shouted")(
+        lambda words, draws, place: [w + "!" for w in words]
+    )
+    monkeypatch.setattr(sys.modules["test_scenarios"], "shouted", shouted, raising=False)
+    far = scenario("test_scenarios:shouted", columns=["t"], severity=0.5)
+    assert eval(repr(far), {"scenario": scenario}) == far  # noqa: S307
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
@@ -265,7 +334,9 @@ def fingerprints(folder: Path) -> dict[str, str]:
     chain = made("typos", 0.3) >> made("mcar", 0.2) >> made("homoglyphs", 0.4)
     for name, one in [*((n, made(n)) for n in NAMES), ("chain", chain)]:
         hit = one.fit(frame, spec).corrupt(frame, seed=9)
-        said = repr([hit.frame.astype(object).values.tolist(), list(map(str, hit.frame.dtypes)), sorted(map(repr, entries(hit)))])
+        said = repr(
+            [hit.frame.astype(object).values.tolist(), list(map(str, hit.frame.dtypes)), sorted(map(repr, entries(hit)))]
+        )
         out[name] = hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
     return out
 
@@ -278,11 +349,18 @@ def run_python(code: str, *args: str, seconds: int | None = None, **env: str) ->
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
     command = [sys.executable, "-c", code, str(Path(__file__).parent), *args]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "7"} | env, preexec_fn=limit, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "7"} | env, preexec_fn=limit, check=False
+    )
 
 
 def test_another_process_makes_the_same(tmp_path):
-    code = "import sys, json, pathlib; sys.path.insert(0, sys.argv[1]); import test_scenarios as t; sys.stdout.write(json.dumps(t.fingerprints(pathlib.Path(sys.argv[2]))))"
+    code = """if True:
+        import json, pathlib, sys
+        sys.path.insert(0, sys.argv[1])
+        import test_scenarios
+        sys.stdout.write(json.dumps(test_scenarios.fingerprints(pathlib.Path(sys.argv[2]))))
+    """
     other = run_python(code, str(tmp_path), PYTHONHASHSEED="12345")
     assert other.returncode == 0, other.stderr
     assert json.loads(other.stdout) == fingerprints(tmp_path)
@@ -291,7 +369,21 @@ def test_another_process_makes_the_same(tmp_path):
 # hostile text
 
 WORDED = [n for n in NAMES if KINDS[n].unit == "word"]
-HOSTILE = [None, float("nan"), "", "a", "\x00", "x\x00y é", "😀 👩‍👩‍👧‍👦 🇩🇪", "e\u0301 n\u0303o \u0301", "שלום עולם", "\u202ereversed\u202c", "   ", "\ufeffbom", "ﬁx ŉ ǆ"]
+HOSTILE = [
+    None,
+    float("nan"),
+    "",
+    "a",
+    "\x00",
+    "x\x00y é",
+    "😀 👩‍👩‍👧‍👦 🇩🇪",
+    "e\u0301 n\u0303o \u0301",
+    "שלום עולם",
+    "\u202ereversed\u202c",
+    "   ",
+    "\ufeffbom",
+    "ﬁx ŉ ǆ",
+]
 
 
 @pytest.mark.parametrize("name", WORDED)
@@ -316,7 +408,7 @@ def test_a_hundred_thousand_characters_survive(name):
 
 @pytest.mark.parametrize("word", ["'1' * 100_000", "'a' + '.' * 100_000 + 'a'"], ids=["digits", "dots"])
 def test_no_single_word_of_a_hundred_thousand_characters_takes_minutes(word):
-    "Every kind of word scenario together, import included, within 15 seconds of CPU time."
+    "Every kind of word scenario together, import included, within 8 seconds of CPU time."
     code = f"""if True:
         import pandas as pd
         from pilot_to_prod.scenarios import kinds
@@ -325,8 +417,8 @@ def test_no_single_word_of_a_hundred_thousand_characters_takes_minutes(word):
             if kind.unit == "word":
                 kind("t", severity=1.0).fit(frame).corrupt(frame)
     """
-    done = run_python(code, seconds=15)
-    assert done.returncode == 0, done.stderr or f"stopped after 15 s (code {done.returncode})"
+    done = run_python(code, seconds=8)
+    assert done.returncode == 0, done.stderr or f"stopped after 8 s (code {done.returncode})"
 
 
 @pytest.mark.parametrize("name", WORDED)
@@ -346,15 +438,21 @@ def test_a_dotted_capital_i_does_not_break_typos(layout):
 
 # compositions
 
-CHAIN = [("typos", "upper_case"), ("mcar", "unit_error"), ("mnar", "typos", "mcar"), ("locale_decimals", "mcar"), ("no_diacritics", "typos", "white_space")]
+CHAIN = [
+    ("typos", "upper_case"),
+    ("mcar", "unit_error"),
+    ("mnar", "mojibake", "mcar"),
+    ("locale_decimals", "mcar"),
+    ("no_diacritics", "typos", "white_space"),
+]
 
 
 @pytest.mark.parametrize("names", CHAIN, ids=" >> ".join)
 @quick
-@given(frame=frames(least=1), seed=st.integers(0, 50), data=st.data())
-def test_compositions_keep_what_they_promise(names, promise, frame, seed, data):
-    chain = Composition(tuple(made(n, 0.6) for n in names))
-    fitted = chain.fit(mixed(), promise)
+@given(seed=st.integers(0, 50), data=st.data())
+def test_compositions_keep_what_they_promise(names, promise, seed, data):
+    columns, frame = data.draw(cases(names, least=1))
+    fitted = learnt(names, columns, 0.6, promise)
     assert fitted.corrupt(frame, seed=seed, severity=0).frame.equals(frame)
     whole = fitted.corrupt(frame, seed=seed)
     assert same(whole.frame, fitted.corrupt(frame, seed=seed).frame)
@@ -405,7 +503,7 @@ def test_any_two_of_the_table_kinds_compose(promise):
             try:
                 hit = chain.fit(frame, promise).corrupt(frame)
                 assert same(hit.ledger.undo(hit.frame), frame)
-            except Exception as e:  # noqa: BLE001 - every pair is tried, all that break are named
+            except Exception as e:
                 broken.append(f"{chain!r}: {type(e).__name__} {e}")
     assert not broken, "\n".join(broken)
 
@@ -448,6 +546,13 @@ def test_every_type_of_column_can_lose_its_values(name, values):
         assert hit.frame["c"].notna().sum() == values.notna().sum()
 
 
+def test_a_lost_column_is_replayed_with_its_type():
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=3), "n": [1.0, 2.0, 3.0]})
+    for name in ("mcar", "whole_column"):
+        hit = corrupted(name, frame, "day", "n", severity=1.0)
+        assert same(hit.ledger.replay(frame), hit.frame)
+
+
 def test_whole_numbers_too_long_for_a_float_can_be_restored():
     frame = pd.DataFrame({"account": [2**60 + 1, 2**53 + 1, 5, 6]})
     hit = corrupted("mcar", frame, "account")
@@ -457,7 +562,9 @@ def test_whole_numbers_too_long_for_a_float_can_be_restored():
 
 
 @pytest.mark.parametrize("name", ["unit_error", "locale_decimals"])
-@pytest.mark.parametrize("values", [[1.5, np.inf, -np.inf, np.nan, 2.5], [1.5, 1e308, 5e-324, -1e308, 2.5]], ids=["infinite", "huge"])
+@pytest.mark.parametrize(
+    "values", [[1.5, np.inf, -np.inf, np.nan, 2.5], [1.5, 1e308, 5e-324, -1e308, 2.5]], ids=["infinite", "huge"]
+)
 def test_extreme_numbers_break_no_scenario(name, values):
     frame = pd.DataFrame({"n": values})
     hit = corrupted(name, frame, "n", severity=1.0)
@@ -483,7 +590,11 @@ def test_a_cell_that_is_no_date_is_not_eligible_for_another_way_of_writing_dates
     assert hit.eligible == hit.delivered == 2
 
 
-@pytest.mark.parametrize("values", [pd.Categorical(["Zürich", "Bern", "Chur", "Genf"]), pd.array(["Zürich", "Bern", "Chur", None], dtype="string")], ids=["category", "string"])
+@pytest.mark.parametrize(
+    "values",
+    [pd.Categorical(["Zürich", "Bern", "Chur", "Genf"]), pd.array(["Zürich", "Bern", "Chur", None], dtype="string")],
+    ids=["category", "string"],
+)
 def test_a_batch_without_a_hit_has_the_types_of_the_whole(values):
     frame = pd.DataFrame({"city": values})
     fitted = KINDS["mojibake"]("city", severity=1.0).fit(frame)
@@ -509,7 +620,13 @@ def numbered(index) -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     "index",
-    [[5, 3, 9, 1, 7, 8], list("fedcba"), [1.0, 2.5, 3.0, 4.0, 5.5, 6.0], pd.date_range("2024-01-01", periods=6, freq="12h"), ["a\x00b", "a", "a\x00c", "é", "", " "]],
+    [
+        [5, 3, 9, 1, 7, 8],
+        list("fedcba"),
+        [1.0, 2.5, 3.0, 4.0, 5.5, 6.0],
+        pd.date_range("2024-01-01", periods=6, freq="12h"),
+        ["a\x00b", "a", "a\x00c", "é", "", " "],
+    ],
     ids=["whole", "text", "fractions", "times", "odd text"],
 )
 def test_a_row_has_its_key_and_its_corruption_whatever_the_batch(index):
@@ -521,7 +638,11 @@ def test_a_row_has_its_key_and_its_corruption_whatever_the_batch(index):
 
 
 def test_whole_ids_are_the_same_key_as_number_and_as_text():
-    assert row_keys(numbered([1, 2])).tolist() == row_keys(numbered([1.0, 2.0])).tolist() == row_keys(numbered(["1", "2"])).tolist()
+    assert (
+        row_keys(numbered([1, 2])).tolist()
+        == row_keys(numbered([1.0, 2.0])).tolist()
+        == row_keys(numbered(["1", "2"])).tolist()
+    )
 
 
 @pytest.mark.parametrize("ids", [["r1", "r2", "r1"], ["r1", None, "r3"], [1, 2, 2], [1.0, np.nan, 3.0]])
@@ -569,7 +690,7 @@ def test_high_values_go_missing_more_often_by_themselves():
 def test_rare_values_go_missing_more_often_by_themselves(dtype):
     days = pd.date_range("2020-01-01", periods=500).strftime("%Y-%m-%d").tolist()
     values = pd.Series(["2024-01-01"] * 500 + days)
-    frame = pd.DataFrame({"day": pd.to_datetime(values).astype(dtype) if "datetime" in dtype else values.astype(dtype)})
+    frame = pd.DataFrame({"day": pd.to_datetime(values).astype(dtype) if dtype == "datetime64[us]" else values.astype(dtype)})
     gone = corrupted("mnar", frame, "day", severity=0.3).frame["day"].isna()
     assert gone.sum() == 300
     assert gone[500:].mean() > 2 * gone[:500].mean()
@@ -588,7 +709,9 @@ def test_cells_go_missing_by_another_column():
 
 
 def test_mar_is_not_driven_by_the_row_number():
-    frame = pd.DataFrame({"id": np.arange(2000), "note": ["a", "b"] * 1000, "age": np.random.default_rng(2).integers(18, 90, 2000)})
+    frame = pd.DataFrame(
+        {"id": np.arange(2000), "note": ["a", "b"] * 1000, "age": np.random.default_rng(2).integers(18, 90, 2000)}
+    )
     gone = corrupted("mar", frame, "note", severity=0.2).frame["note"].isna()
     old = frame["age"] > frame["age"].median()
     assert gone[old].mean() > 2 * gone[~old].mean()
@@ -615,9 +738,9 @@ def test_weights_of_a_kind_order_its_hits(registry):
 def test_every_row_is_as_likely_as_any_other():
     frame = pd.DataFrame({"n": np.arange(40.0)})
     fitted = KINDS["mcar"](severity=0.25).fit(frame)
-    times = sum(fitted.corrupt(frame, seed=s).frame["n"].isna().to_numpy().astype(int) for s in range(400))
-    assert times.sum() == 4000
-    assert times.min() > 100 - 5 * 8.7 and times.max() < 100 + 5 * 8.7  # five standard deviations of a binomial count
+    times = sum(fitted.corrupt(frame, seed=s).frame["n"].isna().to_numpy().astype(int) for s in range(200))
+    assert times.sum() == 2000
+    assert times.min() > 50 - 5 * 6.2 and times.max() < 50 + 5 * 6.2  # five standard deviations of a binomial count
 
 
 # whole columns, translations, and particular kinds
@@ -656,7 +779,7 @@ def test_a_parallel_text_is_the_one_of_the_same_item(promise):
 def test_a_translation_that_was_never_written_leaves_the_text_alone(tmp_path):
     spec = spec_in(tmp_path)
     (tmp_path / "parallel.csv").write_text("id,language,text\nr0,de,Hallo\nr1,de,\n", encoding="utf-8")
-    frame = mixed(3)
+    frame = mixed(6).iloc[:3]
     hit = KINDS["parallel_text"]("text", severity=1.0).fit(frame, spec).corrupt(frame)
     assert hit.frame["text"].tolist() == ["Hallo", *frame["text"].tolist()[1:]]
     assert hit.eligible == hit.delivered == 1
@@ -666,7 +789,7 @@ def test_translations_are_found_by_ids_that_were_read_as_fractions(tmp_path):
     "One item without an id makes pandas read the whole column as floats."
     spec = spec_in(tmp_path)
     (tmp_path / "parallel.csv").write_text("id,language,text\n1,de,Hallo\n,de,verloren\n2,de,Welt\n", encoding="utf-8")
-    frame = mixed(3).assign(id=[1, 2, 3])
+    frame = mixed(6).iloc[:3].assign(id=[1, 2, 3])
     hit = KINDS["parallel_text"]("text", severity=1.0).fit(frame, spec).corrupt(frame)
     assert hit.frame["text"].tolist()[:2] == ["Hallo", "Welt"]
 
@@ -706,7 +829,11 @@ def test_homoglyphs_look_the_same_and_are_not():
     assert hit.eligible == 2
     new = hit.frame["t"].iloc[0].split(" ")
     assert new[1] == "123"
-    assert [sum(a != b for a, b in zip(x, y, strict=True)) for x, y in zip(new, ["apple", "123", "Pay"], strict=True)] == [1, 0, 1]
+    assert [sum(a != b for a, b in zip(x, y, strict=True)) for x, y in zip(new, ["apple", "123", "Pay"], strict=True)] == [
+        1,
+        0,
+        1,
+    ]
     assert not new[0].isascii()
 
 
@@ -737,7 +864,17 @@ def test_a_suite_that_does_not_exist_is_answered_with_those_that_do(promise):
         suite("standart", promise)
 
 
-@pytest.mark.parametrize(("severity", "hint"), [(3, r"Pass 0\.03 for 3%"), (30, r"Pass 0\.3 for 30%"), (-0.1, "got -0.1"), (float("nan"), "got nan"), (True, "got True"), ("0.1", "got '0.1'")])
+@pytest.mark.parametrize(
+    ("severity", "hint"),
+    [
+        (3, r"Pass 0\.03 for 3%"),
+        (30, r"Pass 0\.3 for 30%"),
+        (-0.1, "got -0.1"),
+        (float("nan"), "got nan"),
+        (True, "got True"),
+        ("0.1", "got '0.1'"),
+    ],
+)
 def test_a_severity_outside_its_range_is_refused(severity, hint):
     frame = texts("hello world")
     fitted = KINDS["typos"]("t").fit(frame)
@@ -798,7 +935,13 @@ def test_a_composition_is_not_mixed_with_a_name():
 
 
 def test_a_kind_of_ones_own_keeps_the_promises_and_is_known_by_name(registry, monkeypatch):
-    @registry("own", unit="word", roles=("text",), expect="invariant", eligible=lambda words, place, mark: [mark not in w for w in words])
+    @registry(
+        "own",
+        unit="word",
+        roles=("text",),
+        expect="invariant",
+        eligible=lambda words, place, mark: [mark not in w for w in words],
+    )
     def tagged(words, draws, place, *, mark: str = "#"):
         "Words with a mark before or after them."
         return [mark + w if u < 0.5 else w + mark for w, u in zip(words, draws.uniform("side").tolist(), strict=True)]
@@ -811,7 +954,6 @@ def test_a_kind_of_ones_own_keeps_the_promises_and_is_known_by_name(registry, mo
     assert tagged.doc == "Words with a mark before or after them." and kinds()["tagged"] is tagged
     monkeypatch.setattr(sys.modules["test_scenarios"], "marked", tagged, raising=False)
     far = scenario("test_scenarios:marked", columns=["t"], mark="@")
-    assert eval(repr(far), {"scenario": scenario}) == far  # noqa: S307
     assert far.fit(frame).corrupt(frame).delivered > 0
     monkeypatch.setattr(sys.modules["test_scenarios"], "unmarked", 7, raising=False)
     with pytest.raises(LookupError, match="decorate it with register"):
@@ -836,7 +978,11 @@ def test_a_kind_that_returns_its_cells_unchanged_is_caught(registry):
         check_scenario(cells_kind(registry, lambda values, draws, place: values.to_numpy()), numbered(range(12)))
 
 
-@pytest.mark.parametrize("change", [lambda words, draws, place: ["x"] * (len(words) - 1), lambda words, draws, place: ["x"] * (len(words) + 1)], ids=["too few", "too many"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda words, draws, place: ["x"] * (len(words) - 1), lambda words, draws, place: ["x"] * (len(words) + 1)],
+    ids=["too few", "too many"],
+)
 def test_a_kind_that_returns_another_number_of_words_is_refused(registry, change):
     with pytest.raises(ValueError, match="a change must return one each"):
         check_scenario(words_kind(registry, change), texts(*SENTENCES))
@@ -849,7 +995,9 @@ def test_a_kind_that_returns_another_number_of_cells_is_refused(registry):
 
 def test_a_kind_that_looks_at_its_neighbours_is_caught(registry):
     with pytest.raises(AssertionError, match="batches do not matter"):
-        check_scenario(words_kind(registry, lambda words, draws, place: [f"{w}{i}" for i, w in enumerate(words)]), texts(*SENTENCES))
+        check_scenario(
+            words_kind(registry, lambda words, draws, place: [f"{w}{i}" for i, w in enumerate(words)]), texts(*SENTENCES)
+        )
 
 
 def test_a_kind_that_draws_from_the_global_generator_is_caught(registry):
@@ -881,7 +1029,9 @@ def test_one_word_in_ten_is_one_word_in_ten():
     hit = corrupted("typos", frame, "t", severity=0.1)
     assert hit.units == hit.eligible == 240
     assert hit.asked == hit.delivered == 24
-    changed = sum(a != b for x, y in zip(frame["t"], hit.frame["t"], strict=True) for a, b in zip(x.split(" "), y.split(" "), strict=True))
+    changed = sum(
+        a != b for x, y in zip(frame["t"], hit.frame["t"], strict=True) for a, b in zip(x.split(" "), y.split(" "), strict=True)
+    )
     assert changed == 24
 
 
@@ -891,7 +1041,9 @@ def test_a_missing_text_stays_missing(name, dtype):
     frame = texts("hello world", None, "good night", dtype=dtype)
     hit = corrupted(name, frame, "t", severity=1.0)
     assert hit.frame["t"].isna().tolist() == [False, True, False]
-    assert not any("nan" in str(v).lower() or "<na>" in str(v).lower() or "none" in str(v).lower() for v in hit.frame["t"].dropna())
+    assert not any(
+        "nan" in str(v).lower() or "<na>" in str(v).lower() or "none" in str(v).lower() for v in hit.frame["t"].dropna()
+    )
 
 
 @pytest.mark.parametrize("rows", [5, 100, 1000])
@@ -914,7 +1066,7 @@ def test_the_frame_of_the_caller_is_not_overwritten(name, promise):
     hit = made(name, 1.0).fit(frame, promise).corrupt(frame)
     assert not hit.frame.equals(before)
     assert same(frame, before)
-    hit.frame.loc[:, :] = None  # nor by writing into what comes back
+    hit.frame.loc[hit.frame.index[0], ["text", "price"]] = ["over", -1.0]  # nor by writing into what comes back
     assert all(frame[c].equals(kept[c]) for c in frame)
 
 
@@ -964,14 +1116,16 @@ def test_draws_are_pinned():
     "A change of hashing changes every corruption ever reported: it must not pass unseen."
     assert key_hashes(["a", "b"]).tolist() == [13950350942979735504, 12688059582079114975]
     hit = corrupted("typos", texts("the quick brown fox", "jumps over the lazy dog"), "t", severity=0.5, seed=7)
-    assert hit.frame["t"].tolist() == ["?", "?"]
+    assert hit.frame["t"].tolist() == ["thee quick brown fos", "jumps ove the lqzy do"]
 
 
 def test_draws_depend_on_what_they_are_for_only():
     hashes = key_hashes([f"k{i}" for i in range(5000)])
     draws = Draws(hashes)
     u = draws.uniform("a")
-    assert u.min() > 0 and u.max() < 1 and u.mean() == pytest.approx(0.5, abs=0.02) and u.var() == pytest.approx(1 / 12, abs=0.005)
+    assert (
+        u.min() > 0 and u.max() < 1 and u.mean() == pytest.approx(0.5, abs=0.02) and u.var() == pytest.approx(1 / 12, abs=0.005)
+    )
     assert abs(np.corrcoef(u, draws.uniform("b"))[0, 1]) < 0.06
     assert (draws.uniform("a") == u).all() and (draws[np.arange(7, 9)].uniform("a") == u[7:9]).all()
     below = draws.below(7, "c")

@@ -61,7 +61,18 @@ def test_all_mistakes_at_once_with_the_nearest_match(tmp_path):
     with pytest.raises(SettingsError) as e:
         load_settings({"deadlines.call": -1}, start=here, environ={"P2P_REPLAY_SEVERITY": "0.1"})
     said = str(e.value)
-    for part in ("wrokers", "'workers'", "replya", "'replay'", "calls", "'many'", "severity", "'severities'", "deadlines", "-1"):
+    for part in (
+        "wrokers",
+        "'workers'",
+        "replya",
+        "'replay'",
+        "calls",
+        "'many'",
+        "severity",
+        "'severities'",
+        "deadlines",
+        "-1",
+    ):
         assert part in said, said
     assert str(here.resolve() / "settings.ini") in said
     assert len(said.splitlines()) == 5

@@ -27,7 +27,9 @@ SHIPPED = ("credit", "feedback")
 
 def raw(**more) -> dict:
     "The smallest promise as plain values."
-    found = Ruamel(typ="safe", pure=True).load(YAML.format(name="tiny", model="  loader: module\n  ref: model.py:model", more=GATES))
+    found = Ruamel(typ="safe", pure=True).load(
+        YAML.format(name="tiny", model="  loader: module\n  ref: model.py:model", more=GATES)
+    )
     return json.loads(json.dumps(found)) | more
 
 
@@ -145,7 +147,11 @@ behaviour:
         ("gates: [{name: a, metric: accuracy, at_least: 0.5, scenario: typos, family: messy}]", 19, "keep one"),
         ("gates: [{name: a, metric: mae, at_most: 0.5}]", 19, "mae is for regression"),
         ("gates: [{name: a, metric: accuracy, at_least: 0.5, at_most: 0.6}]", 19, "exactly one"),
-        ("gates: [{name: a, metric: accuracy, at_least: 0.5, slice: kine}]\nslices: [{name: kind, column: text}]", 19, "'kind'"),
+        (
+            "gates: [{name: a, metric: accuracy, at_least: 0.5, slice: kine}]\nslices: [{name: kind, column: text}]",
+            19,
+            "'kind'",
+        ),
         ("gates: [{name: a, metric: accuracy, at_least: high}]", 19, "'high'"),
         ("owner: {name: A, suport: x}", 19, "Did you mean 'support'?"),
         ("dependencies: [{name: d, kind: technical, state: redy}]", 19, "Did you mean 'ready'?"),
@@ -214,17 +220,24 @@ def test_missing_file_says_how_to_begin_one(tmp_path):
         Spec.load(tmp_path / "pilot.yaml")
 
 
+WORDS = ["text", "id", "module", "drop", "recall", "binary", "a=b"]
+NAMES = ["name", "role", "slice", "scenario", "label", "labels", "columns", "metric", "of"]
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=6) | st.sampled_from(["text", "id", "module", "drop", "recall", "binary", "a=b"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.sampled_from(["name", "role", "slice", "scenario", "label", "labels", "columns", "metric", "of"]), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=6) | st.sampled_from(WORDS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.sampled_from(NAMES), inner, max_size=4)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 KEYS = sorted(Spec.model_fields)
 DATA = ["reference", "replay", "label", "columns", "id", "cluster", "time", "labels", "positive", "parallel"]
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
-@given(top=st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), JUNK, max_size=8), data=st.none() | st.dictionaries(st.sampled_from(DATA), JUNK, max_size=6))  # fmt: skip
+@given(
+    top=st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), JUNK, max_size=8),
+    data=st.none() | st.dictionaries(st.sampled_from(DATA), JUNK, max_size=6),
+)
 def test_parse_returns_problems_and_never_raises(top, data):
     spec, problems = parse(top if data is None else top | {"data": data})
     assert (spec is None) == bool(problems) or problems
@@ -256,7 +269,14 @@ def test_parse_survives_the_wrong_kind_of_value(change):
         ({"protected": ["txt"]}, "text"),
         ({"costs": {"lat -> broken": 5}}, "late"),
     ],
-    ids=["recall-of-unknown-label", "nan-limit", "unknown-section", "severity-30", "unknown-protected-column", "unknown-cost-label"],
+    ids=[
+        "recall-of-unknown-label",
+        "nan-limit",
+        "unknown-section",
+        "severity-30",
+        "unknown-protected-column",
+        "unknown-cost-label",
+    ],
 )
 def test_promise_that_cannot_be_judged_is_told_before_a_run(change, wanted):
     _, problems = parse(raw(**change))
@@ -325,7 +345,16 @@ def joblib_of(folder: Path, rows: pd.DataFrame) -> Path:
 def test_init_needs_trust_for_a_joblib_and_then_pins_it(tmp_path, p2p):
     rows, more = text_rows(60), text_rows(80, 500)
     more.to_csv(tmp_path / "rows.csv", index=False)
-    given = ["init", tmp_path / "mine", "--data", tmp_path / "rows.csv", "--label", "topic", "--model", joblib_of(tmp_path, rows)]
+    given = [
+        "init",
+        tmp_path / "mine",
+        "--data",
+        tmp_path / "rows.csv",
+        "--label",
+        "topic",
+        "--model",
+        joblib_of(tmp_path, rows),
+    ]
     code, _, err = p2p(*given)
     assert code == 4 and "--trust" in err and "skops" in err
     assert not (tmp_path / "mine").exists()
@@ -406,5 +435,13 @@ def test_roles_are_guessed_from_values():
             "y": 1,
         }
     )
-    wanted = {"id": "id", "text": "text", "amount_eur": "amount", "age": "number", "colour": "category", "day": "date", "language": "language"}
+    wanted = {
+        "id": "id",
+        "text": "text",
+        "amount_eur": "amount",
+        "age": "number",
+        "colour": "category",
+        "day": "date",
+        "language": "language",
+    }
     assert guess_roles(frame, skip=["y"]) == wanted

@@ -70,16 +70,21 @@ def test_a_share_passes_exactly_where_its_limit_meets_the_threshold(table, limit
     rate = Rate(*table)
     low, high = rate.interval()
     assume(min(abs(low - limit), abs(high - limit)) > 1e-9)
-    assert (rate.p_pass(limit, True) <= ALPHA) == (low >= limit)
-    assert (rate.p_pass(limit, False) <= ALPHA) == (high <= limit)
+    hits, n = table
+    assert (rate.p_pass(limit, True) <= ALPHA) == (low >= limit and binom.sf(hits - 1, n, limit) <= ALPHA)
+    assert (rate.p_pass(limit, False) <= ALPHA) == (high <= limit and binom.cdf(hits, n, limit) <= ALPHA)
 
 
 @quick
 @given(counts, limits)
 def test_a_share_fails_by_the_exact_binomial_tail(table, limit):
     hits, n = table
-    assert Rate(hits, n).p_fail(limit, True) == pytest.approx(binomtest(hits, n, limit, alternative="less").pvalue, rel=1e-9, abs=1e-300)
-    assert Rate(hits, n).p_fail(limit, False) == pytest.approx(binomtest(hits, n, limit, alternative="greater").pvalue, rel=1e-9, abs=1e-300)
+    assert Rate(hits, n).p_fail(limit, True) == pytest.approx(
+        binomtest(hits, n, limit, alternative="less").pvalue, rel=1e-9, abs=1e-300
+    )
+    assert Rate(hits, n).p_fail(limit, False) == pytest.approx(
+        binomtest(hits, n, limit, alternative="greater").pvalue, rel=1e-9, abs=1e-300
+    )
 
 
 @quick
@@ -248,10 +253,14 @@ def nam_by_search(both: int, lost: int, gained: int, n: int, ratio: float) -> fl
     return ((both + gained) - ratio * (both + lost)) / sqrt(n * variance)
 
 
-@pytest.mark.parametrize(("both", "lost", "gained", "n"), [(60, 12, 3, 100), (150, 5, 1, 200), (40, 30, 20, 120), (20, 2, 9, 50)])
+@pytest.mark.parametrize(
+    ("both", "lost", "gained", "n"), [(60, 12, 3, 100), (150, 5, 1, 200), (40, 30, 20, 120), (20, 2, 9, 50)]
+)
 @pytest.mark.parametrize("ratio", [0.5, 0.8, 0.9, 1.0, 1.2])
 def test_the_score_of_a_retention_is_the_constrained_maximum_likelihood_one(both, lost, gained, n, ratio):
-    assert Retention(both, lost, gained, n).z(ratio) == pytest.approx(nam_by_search(both, lost, gained, n, ratio), rel=1e-4, abs=1e-4)
+    assert Retention(both, lost, gained, n).z(ratio) == pytest.approx(
+        nam_by_search(both, lost, gained, n, ratio), rel=1e-4, abs=1e-4
+    )
 
 
 @quick
@@ -516,7 +525,10 @@ def test_looks_are_counted_from_one():
         alpha_of_look(0)
 
 
-@pytest.mark.parametrize("make", [lambda s: Rate(s * 400, 400), lambda s: Drop((1 - s) * 200, 2, 400), lambda s: Retention(s * 300, (1 - s) * 300, 2, 400)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda s: Rate(s * 400, 400), lambda s: Drop((1 - s) * 200, 2, 400), lambda s: Retention(s * 300, (1 - s) * 300, 2, 400)],
+)
 @pytest.mark.parametrize("share", [0.6, 0.75, 0.9])
 def test_a_limit_further_off_needs_fewer_rows(make, share):
     found = make(share)

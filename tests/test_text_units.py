@@ -17,7 +17,17 @@ SOLO = "漢字文中ひらカタ゛กขคเาຂກကခកខ𠀀ｱ"  # 
 MARKS = "ัิ้ຶ\u3099\u309aា်"  # sit on the letter before them
 TEXTS = st.lists(st.text(alphabet=LETTERS + SPACES + SOLO + MARKS, max_size=25), max_size=6)
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=25)
-UNSPACED = ("THAI", "LAO", "MYANMAR", "KHMER", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH")
+UNSPACED = (
+    "THAI",
+    "LAO",
+    "MYANMAR",
+    "KHMER",
+    "HIRAGANA",
+    "KATAKANA",
+    "HALFWIDTH KATAKANA",
+    "CJK UNIFIED",
+    "CJK COMPATIBILITY IDEOGRAPH",
+)
 
 
 def unspaced(c: str) -> bool:
@@ -34,11 +44,12 @@ def slow_words(text: str) -> list[tuple[int, int]]:
             before = None
             continue
         starts_alone = unspaced(c) and not unicodedata.category(c).startswith("M")
-        leaves_script = before is not None and unspaced(before) and not unspaced(c)
+        mark = unicodedata.category(c).startswith("M")
+        leaves_script = before is not None and unspaced(before) and not unspaced(c) and not mark
         if before is None or starts_alone or leaves_script:
             out.append([i, i])
         out[-1][1] = i + 1
-        before = c
+        before = before if mark and before is not None else c  # a mark belongs to what it sits on
     return [(a, b) for a, b in out]
 
 
@@ -61,7 +72,10 @@ def test_words_are_those_of_a_slow_reader(texts):
 @quick
 @given(st.lists(ANY_TEXT, max_size=5))
 def test_without_unspaced_scripts_words_are_runs_without_white_space(texts):
-    texts = ["".join(c for c in t if not 0x0E00 <= ord(c) < 0x1100 and not 0x1780 <= ord(c) < 0x1800 and ord(c) < 0x3041) for t in texts]
+    texts = [
+        "".join(c for c in t if not 0x0E00 <= ord(c) < 0x1100 and not 0x1780 <= ord(c) < 0x1800 and ord(c) < 0x3041)
+        for t in texts
+    ]
     words = split_words(texts)
     assert words.strings() == [w for t in texts for w in t.split()]
 
@@ -85,7 +99,9 @@ def test_a_row_has_the_same_words_whatever_stands_beside_it(texts):
 @given(TEXTS, st.data())
 def test_replaced_words_stand_where_the_old_ones_stood(texts, data):
     words = split_words(texts)
-    which = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(words))) if len(words) else st.nothing()))), dtype=np.int64)
+    which = np.array(
+        sorted(data.draw(st.sets(st.sampled_from(range(len(words))) if len(words) else st.nothing()))), dtype=np.int64
+    )
     new = data.draw(st.lists(st.text(alphabet="xy ё漢\n", max_size=4), min_size=len(which), max_size=len(which)))
     given_words = dict(zip(which.tolist(), new, strict=True))
     expected, k = [], 0
@@ -151,7 +167,9 @@ def test_no_rows_have_no_words():
     assert words.replace(np.zeros(0, np.int64), []) == []
 
 
-@pytest.mark.parametrize("mark", ["\U000e0100", "\ufe00", "\u0301", "\u20dd"], ids=["ideographic variation", "variation", "acute", "circle"])
+@pytest.mark.parametrize(
+    "mark", ["\U000e0100", "\ufe00", "\u0301", "\u20dd"], ids=["ideographic variation", "variation", "acute", "circle"]
+)
 def test_a_mark_stays_with_the_character_it_sits_on(mark):
     assert split_words(["葛" + mark + "飾"]).strings() == ["葛" + mark, "飾"]
 

@@ -64,7 +64,14 @@ def test_missing_data(tiny, p2p):
 
 
 def test_missing_model(tiny, p2p):
-    told(p2p, tiny(source=None, model="  loader: skops\n  path: gone.skops"), "gone.skops", "no such model file", "model.path", code=4)
+    told(
+        p2p,
+        tiny(source=None, model="  loader: skops\n  path: gone.skops"),
+        "gone.skops",
+        "no such model file",
+        "model.path",
+        code=4,
+    )
 
 
 def test_model_file_of_another_kind(tiny, p2p):
@@ -74,7 +81,13 @@ def test_model_file_of_another_kind(tiny, p2p):
 
 
 def test_column_that_is_not_there(tiny, p2p):
-    told(p2p, tiny(replay=text_rows().rename(columns={"text": "texts"})), "data.replay", "no column 'text'", "Did you mean 'texts'?")
+    told(
+        p2p,
+        tiny(replay=text_rows().rename(columns={"text": "texts"})),
+        "data.replay",
+        "no column 'text'",
+        "Did you mean 'texts'?",
+    )
     told(p2p, tiny(reference=text_rows().drop(columns="text")), "data.reference", "no column 'text'")
     told(p2p, tiny(replay=text_rows().drop(columns=["id", "topic"])), "no column 'id'", "no column 'topic'")
 
@@ -172,7 +185,11 @@ def test_model_that_answers_too_few(tiny, p2p):
 
 def test_rows_that_make_it_raise_are_found_exactly_and_the_run_goes_on(tiny):
     body = '        if any(f"street {i} " in t for t in texts for i in (5, 6, 40)): raise KeyError("no such street")\n' + ANSWER
-    counted = body.replace("        if any", '        sys.modules[__name__].calls = getattr(sys.modules[__name__], "calls", 0) + 1\n        if any', 1)
+    counted = body.replace(
+        "        if any",
+        '        sys.modules[__name__].calls = getattr(sys.modules[__name__], "calls", 0) + 1\n        if any',
+        1,
+    )
     evidence = asked(tiny(source=model(counted)))
     clean = evidence.faults[evidence.faults["scenario"] == "clean"]
     assert sorted(clean["key"]) == ["r0005", "r0006", "r0040"]
@@ -186,7 +203,10 @@ def test_rows_that_make_it_raise_are_found_exactly_and_the_run_goes_on(tiny):
 
 
 def test_model_that_raises_only_under_stress(tiny):
-    evidence = asked(tiny(source=model('        if any("THE" in t for t in texts): raise ValueError("no shouting")\n' + ANSWER)), severities=(1.0,))
+    evidence = asked(
+        tiny(source=model('        if any("THE" in t for t in texts): raise ValueError("no shouting")\n' + ANSWER)),
+        severities=(1.0,),
+    )
     assert (evidence.clean == evidence.truth).all()
     assert (evidence.answers[0] == FAULT).all() and len(evidence.faults) == 64
     assert set(evidence.faults["scenario"]) == {"upper_case"}
@@ -235,7 +255,7 @@ def test_model_that_hangs_is_left_at_its_deadline(tiny):
     def ask() -> None:
         try:
             asked(folder)
-        except BaseException as e:  # noqa: BLE001
+        except BaseException as e:
             found.append(e)
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -293,13 +313,24 @@ def test_notebook_that_is_none(tmp_path):
 
 
 def test_misspelt_and_ill_typed_parameters_at_once(tmp_path):
-    path = notebook(tmp_path, ("pilot = 'feedback'  # a folder\nseverities = None  # shares\nseeds = None\nlook = 1\noutput = None", ["parameters"]))
+    path = notebook(
+        tmp_path,
+        ("pilot = 'feedback'  # a folder\nseverities = None  # shares\nseeds = None\nlook = 1\noutput = None", ["parameters"]),
+    )
     assert parameters(path)["pilot"].comment == "a folder"
     check_parameters(path, {"pilot": "x", "severities": [0.1, 1], "seeds": [0], "look": 2, "output": "x"})
     check_parameters(path, {"severities": None, "output": None})
     with pytest.raises(NotebookError) as e:
         check_parameters(path, {"severity": [0.1], "severities": 0.1, "seeds": [0.5], "look": "two", "pilot": 3})
-    for part in ("mine.ipynb", "no parameter 'severity'", "Did you mean 'severities'?", "[0.1, 0.3]", "seeds must be", "look must be a int", "pilot must be a str"):
+    for part in (
+        "mine.ipynb",
+        "no parameter 'severity'",
+        "Did you mean 'severities'?",
+        "[0.1, 0.3]",
+        "seeds must be",
+        "look must be a int",
+        "pilot must be a str",
+    ):
         assert part in str(e.value), str(e.value)
     with pytest.raises(NotebookError, match="severities"):
         check_parameters(path, {"severities": [True]})
@@ -308,15 +339,26 @@ def test_misspelt_and_ill_typed_parameters_at_once(tmp_path):
 def test_command_tells_notebook_mistakes_as_usage_before_a_kernel_starts(tiny, tmp_path, p2p, monkeypatch):
     import pilot_to_prod.runs.plan as plan
 
-    monkeypatch.setattr(plan, "notebooks", lambda: dict.fromkeys((*plan.STRESS, "scorecard"), notebook(tmp_path, ("pilot = 'x'", []))))
+    monkeypatch.setattr(
+        plan, "notebooks", lambda: dict.fromkeys((*plan.STRESS, "scorecard"), notebook(tmp_path, ("pilot = 'x'", [])))
+    )
     code, _, err = p2p("run", tiny(), "--runs", tmp_path / "runs")
     assert code == 2 and "'parameters'" in err and not (tmp_path / "runs").exists()
-    monkeypatch.setattr(plan, "notebooks", lambda: dict.fromkeys((*plan.STRESS, "scorecard"), notebook(tmp_path, ("pilot = 'x'\nsevereties = None\nseeds = None", ["parameters"]))))
+    monkeypatch.setattr(
+        plan,
+        "notebooks",
+        lambda: dict.fromkeys(
+            (*plan.STRESS, "scorecard"), notebook(tmp_path, ("pilot = 'x'\nsevereties = None\nseeds = None", ["parameters"]))
+        ),
+    )
     code, _, err = p2p("run", tiny(), "--runs", tmp_path / "runs")
     assert code == 2 and "Did you mean 'severeties'?" in err and not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("given", [["--severities", "strong"], ["--seeds", "0.5"], ["--workers", "0"], ["--workers", "two"], ["--severitys", "0.1"], []])
+@pytest.mark.parametrize(
+    "given",
+    [["--severities", "strong"], ["--seeds", "0.5"], ["--workers", "0"], ["--workers", "two"], ["--severitys", "0.1"], []],
+)
 def test_wrong_use_of_the_command(tiny, tmp_path, p2p, given):
     code, _, err = p2p("run", *([tiny(), "--runs", tmp_path / "runs", *given] if given else []))
     assert code == 2 and err and "Traceback" not in err
@@ -368,7 +410,7 @@ def test_ctrl_c_ends_a_run_and_keeps_what_was_finished(interrupted):
 def test_ctrl_c_leaves_no_process_behind(interrupted):
     if not interrupted["linux"]:
         pytest.skip("reads /proc")
-    assert interrupted["working"] >= 2  # the mark is seen at all
+    assert interrupted["working"] >= 3  # something was under way
     assert not interrupted["left"]
 
 
@@ -418,7 +460,9 @@ def judged(monkeypatch, tmp_path):
     def prepare(verdicts: dict[str, str]) -> list[Path]:
         def execute(plan, settings, **_):
             if verdicts[plan.pilot] == "failed":
-                return Run(tmp_path, (Outcome("messy", "failed", 1, "ValueError", "odd rows"), Outcome("missing", "done")), None)
+                return Run(
+                    tmp_path, (Outcome("messy", "failed", 1, "ValueError", "odd rows"), Outcome("missing", "done")), None
+                )
             spec = Pilot.load(tmp_path / plan.pilot).spec
             pilot = Pilot.load(spec.folder)
             card = scorecard(spec, replay(pilot, suite(["upper_case"], spec), (0.3,), (0,)))

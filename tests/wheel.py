@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-USE = "from pilot_to_prod import Pilot, suite; p = Pilot.load('credit'); print(len(p.replay_set), len(suite('standard', p.spec)))"
+USE = (
+    "from pilot_to_prod import Pilot, suite; p = Pilot.load('credit'); print(len(p.replay_set), len(suite('standard', p.spec)))"
+)
 
 
 def run(*command: str, **options: object) -> str:
@@ -28,7 +30,11 @@ def main() -> None:
         wheel = next((here / "dist").glob("*.whl"))
         run(sys.executable, "-m", "venv", str(here / "env"))
         python = here / "env" / "bin" / "python"
-        install = [uv, "pip", "install", "--quiet", "--python", str(python)] if uv else [str(python), "-m", "pip", "install", "--quiet"]
+        install = (
+            [uv, "pip", "install", "--quiet", "--python", str(python)]
+            if uv
+            else [str(python), "-m", "pip", "install", "--quiet"]
+        )
         run(*install, str(wheel))
         empty = here / "empty"
         empty.mkdir()

@@ -6,6 +6,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from markupsafe import Markup
+
 from pilot_to_prod.card._words import language_name, number, safe, scenario_words
 
 SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "no promise": "·", "not exercised": "∅"}
@@ -64,8 +66,8 @@ def _curve_view(curve: dict[str, Any]) -> dict[str, Any]:
     said = f"{number(points[0]['value'])} when clean, {number(last['value'])} at {last['severity']:g}"
     return curve | {
         "title": scenario_words(curve["scenario"]).capitalize(),
-        "line": line,
-        "band": " ".join(band),
+        "line": Markup(line),
+        "band": Markup(" ".join(band)),
         "ticks": ticks,
         "xticks": [(f"{x(v):.1f}", f"{v:g}") for v in xs],
         "limit_y": None if curve["limit"] is None else f"{y(curve['limit']):.1f}",
@@ -146,7 +148,11 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     content, timing = document["content"], document["timing"]
     sign, word, is_ = VERDICT[timing["verdict"]]
     gates = [_gate_view(g) for g in [*content["gates"], *timing["gates"]]]
-    curves = [_curve_view(c) for c in content["curves"] if len(c["points"]) > 2 and c["exercised"]]
+    curves = [
+        _curve_view(c)
+        for c in content["curves"]
+        if c["exercised"] and (len(c["points"]) > 2 or c["kind"] not in ("parallel_text", "translated"))
+    ]
     idle = sorted({scenario_words(c["scenario"]) for c in content["curves"] if not c["exercised"]})
     rank = {"fails": 0, "undecided": 1, "no promise": 2, "passes": 3, "not exercised": 4}
     families: dict[str, list[Any]] = {}
@@ -206,12 +212,18 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _harmless(value: Any) -> Any:
+    "Whatever the page shows is free of control characters and of bounded length; markup of the page's own stays."
+    return safe(value, 300) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
 @cache
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     source = resources.files("pilot_to_prod").joinpath("card/template.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
+    return made.from_string(source)
 
 
 def html(document: dict[str, Any]) -> str:

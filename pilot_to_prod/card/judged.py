@@ -391,8 +391,12 @@ class Scorecard:
     @classmethod
     def load(cls, path: str | Path) -> "Scorecard":
         "A card from its JSON. Raises ValueError where its hashes do not hold."
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        if document.get("schema") != SCHEMA:
+        try:
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as e:
+            raise ValueError(f"{path}: not a card: {e}.") from None
+        whole = isinstance(document, dict) and {"content", "timing", "made", "shown"} <= set(document)
+        if not whole or document.get("schema") != SCHEMA:
             raise ValueError(f"{path}: not a card of schema {SCHEMA}.")
         bad = [n for n, h in hashes(document).items() if document.get(n) != h]
         if bad:

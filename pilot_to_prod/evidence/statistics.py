@@ -71,11 +71,12 @@ class Rate:
         return max(0.0, (centre - spread) / (n + z * z)), min(1.0, (centre + spread) / (n + z * z))
 
     def p_pass(self, limit: float, up: bool) -> float:
-        "Tail of the score test (Wilson 1927)."
+        "The larger of the score test's tail (Wilson 1927) and the exact one: at small n the first alone passes too easily."
         if not self.n or not 0 < limit < 1:
             return 1.0
         z = (self.value - limit) / sqrt(limit * (1 - limit) / self.n)
-        return float(ndtr(-z if up else z))
+        exact = binom.sf(floor(self.hits + 1e-9) - 1, self.n, limit) if up else binom.cdf(ceil(self.hits - 1e-9), self.n, limit)
+        return max(float(ndtr(-z if up else z)), float(exact))
 
     def p_fail(self, limit: float, up: bool) -> float:
         "Exact binomial tail (Clopper & Pearson 1934); a fractional count is rounded to the cautious side."
@@ -86,9 +87,9 @@ class Rate:
         return float(binom.sf(floor(self.hits + 1e-9) - 1, self.n, limit))
 
     def minimum(self, limit: float, up: bool, alpha: float = ALPHA) -> float:
-        "z²τ/(1 − τ): with fewer, not even a perfect share passes."
+        "z²τ/(1 − τ), and ln α ÷ ln τ: with fewer, not even a perfect share passes."
         t = limit if up else 1 - limit
-        return z_of(alpha) ** 2 * t / (1 - t) if t < 1 else inf
+        return max(z_of(alpha) ** 2 * t / (1 - t), log(alpha) / log(t) if t > 0 else 0.0) if t < 1 else inf
 
 # %% ../../nbs/api/07_statistics.ipynb #cb3c6a03
 def _bisect(f: Callable[[float], float], low: float, high: float, target: float) -> float:
@@ -182,7 +183,8 @@ class Retention:
         if not self.both + self.lost:
             return 0.0, inf
         z = z_of(alpha)
-        return _bisect(self.z, 1e-6, 10.0, z), _bisect(self.z, 1e-6, 10.0, -z)
+        top = max(10.0, 100 * self.value)
+        return _bisect(self.z, 1e-9, top, z), _bisect(self.z, 1e-9, top, -z)
 
     def p_pass(self, limit: float, up: bool) -> float:
         return float(ndtr(-self.z(limit) if up else self.z(limit))) if self.both + self.lost else 1.0

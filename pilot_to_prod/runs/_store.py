@@ -82,10 +82,17 @@ class Store:
         for path in sorted((self.folder / "manifests").glob("[0-9]*.json")):
             found = read_json(path)
             before = out[-1]["hash"] if out else None
-            body = {k: v for k, v in (found or {}).items() if k != "hash"}
-            if found is None or found.get("hash") != hash_json(body) or found.get("previous") != before:
+            body = {k: v for k, v in found.items() if k != "hash"} if isinstance(found, dict) else {}
+            if not isinstance(found, dict) or found.get("hash") != hash_json(body) or found.get("previous") != before:
                 raise RunError(f"{path}: the chain of runs is broken here: a manifest was changed, removed or torn.")
             out.append(found)
+        known = {m["hash"] for m in out}
+        for path in sorted(self.folder.glob("[0-9]*-*/record.json")):
+            record = read_json(path)
+            if isinstance(record, dict) and record.get("hash") not in known:
+                raise RunError(
+                    f"{path}: this run is in no manifest of the chain: a manifest was removed from {self.folder / 'manifests'}."
+                )
         return out
 
     def append(self, entry: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/runs.html.md"""
 # %% auto #0
 __all__ = ['STRESS', 'environment', 'subject_hashes', 'Unit', 'Plan', 'make_plan', 'Outcome', 'Run', 'run']
 
-# %% ../../nbs/api/12_runs.ipynb #b89f6710
+# %% ../../nbs/api/12_runs.ipynb #ac5be9ba
+import importlib.util
 import json
 import os
 import platform
@@ -53,11 +54,15 @@ def subject_hashes(spec: Spec) -> dict[str, str]:
     "Hashes of the promise, the model's file and the rows it is replayed on. Raises FileNotFoundError."
     data, source = spec.data, (spec.model.ref or "").rpartition(":")[0]
     files = [data.reference, data.replay, *([data.parallel.path] if data.parallel else [])]
-    model = spec.model.path or (source if source.endswith(".py") else None)
+    if spec.model.path or source.endswith(".py"):
+        model: str | None = spec.path(spec.model.path or source)
+    else:
+        found = importlib.util.find_spec(source) if source else None
+        model = found.origin if found else None
     return {
         "spec": spec.hash,
         "data": hash_json([file_hash(spec.path(f)) for f in files]),
-        "model": file_hash(spec.path(model)) if model else hash_json(spec.model.ref),
+        "model": file_hash(model) if model else hash_json(spec.model.ref),
     }
 
 # %% ../../nbs/api/12_runs.ipynb #ace3e08a
@@ -187,6 +192,9 @@ class _Running:
             f"{Path(self.log.name).read_bytes()[-400:].decode(errors='replace')}",
         }
         name = self.unit.name
+        gone = [n for n, p in _outputs(self.folder, name).items() if not p.is_file()]
+        if said["status"] == "done" and gone:
+            said = {"status": "failed", "error": "NoOutput", "message": f"the notebook ended well but did not write {', '.join(gone)}"}
         if self.aside.exists():
             self.aside.replace(self.folder / (f"{name}.ipynb" if said["status"] == "done" else f"{name}.failed.ipynb"))
         if said["status"] == "done":

@@ -246,6 +246,11 @@ class _Pool:
         return np.flatnonzero(inside)
 
 
+def _shown(severity: float) -> str:
+    "As short as it can be read back."
+    return f"{severity:g}" if float(f"{severity:g}") == severity else repr(severity)
+
+
 def _checked_severity(severity: float, name: str) -> float:
     if isinstance(severity, bool) or not isinstance(severity, int | float) or not 0 <= severity <= 1:
         hint = (
@@ -320,15 +325,16 @@ class Scenario:
         return replace(self, severity=severity)
 
     def __rshift__(self, other: "Scenario | Composition") -> "Composition":
-        return Composition((self, *(other.stages if isinstance(other, Composition) else (other,))))
+        return Composition((self,)) >> other
 
     def __repr__(self) -> str:
-        parts = [repr(c) for c in self.columns or ()] + [f"severity={self.severity:g}"]
+        parts = [repr(c) for c in self.columns or ()] + [f"severity={_shown(self.severity)}"]
         parts += [f"{k}={v!r}" for k, v in self.params]
         if self.expect != self.kind.expect:
             parts.append(f"expect={self.expect!r}")
         if ":" in self.name:
-            return f"scenario({self.name!r}, {', '.join(parts)})"
+            named = [f"columns={list(self.columns)!r}"] if self.columns else []
+            return f"scenario({', '.join([repr(self.name), *named, *parts[len(self.columns or ()) :]])})"
         return f"{self.name}({', '.join(parts)})"
 
     def to_json(self) -> dict[str, Any]:
@@ -391,7 +397,7 @@ class Composition:
 
     def __repr__(self) -> str:
         inner = " >> ".join(map(repr, self.stages))
-        return inner if self.severity == 1 else f"({inner}).at({self.severity:g})"
+        return inner if self.severity == 1 else f"({inner}).at({_shown(self.severity)})"
 
     def to_json(self) -> dict[str, Any]:
         return {"stages": [s.to_json() for s in self.stages], "severity": self.severity}
@@ -411,6 +417,7 @@ class _Stage:
     learnt: dict[str, Any]
     stream: np.uint64
     params: dict[str, Any]
+    live: list[str] = field(default_factory=list)  # columns that are not empty as it is
 
     @classmethod
     def fit(cls, scenario: Scenario, number: int, reference: pd.DataFrame, spec: Spec | None) -> "_Stage":
@@ -433,6 +440,7 @@ class _Stage:
                 )
             columns = {c: roles[c] if roles.get(c) in kind.roles else kind.roles[0] for c in scenario.columns}
         stage = cls(scenario, number, columns, {}, name_hash("stage", number, scenario.stream), params)
+        stage.live = [c for c in sorted(columns) if reference[c].notna().any()]
         if kind.learn is not None:
             keys = np.arange(len(reference)).astype(str).astype(object)
             for c, role in columns.items():
@@ -447,10 +455,10 @@ class _Stage:
         return {c: self._pool(frame, c, role, keys, hashed, seed) for c, role in self.columns.items()}
 
     def _column_pool(self, seed: int) -> _Pool:
-        names = np.array(sorted(self.columns), dtype=object)
+        names = np.array(self.live, dtype=object)
         zeros = np.zeros(len(names), np.int64)
         draws = Draws(unit_hashes(key_hashes(names), zeros, seed=seed, stream=self.stream, column="*"))
-        return _Pool(len(names), np.arange(len(names)), zeros, draws, draws.bits("select"), None)
+        return _Pool(len(self.columns), np.arange(len(names)), zeros, draws, draws.bits("select"), None)
 
     def _pool(self, frame: pd.DataFrame, column: str, role: str, keys: np.ndarray, hashed: np.ndarray, seed: int) -> _Pool:
         kind, series, words = self.scenario.kind, frame[column], None
@@ -496,8 +504,6 @@ class _Stage:
 
     def settle(self, parts: list["_Part"], cuts: dict[str, "_Bound"]) -> None:
         "Note the type each column takes where it is hit, so that a batch without a hit has it as well."
-        if self.scenario.kind.unit == "word":
-            return
         for name, bound in cuts.items():
             for frame, keys, pools in parts:
                 if len(pools[name].hits(bound.cut)):
@@ -514,7 +520,7 @@ class _Stage:
         for name, pool in pools.items():
             hits = pool.hits(cuts[name].cut)
             if self.scenario.kind.unit == "column":
-                chosen = [sorted(self.columns)[i] for i in pool.where[hits]]
+                chosen = [self.live[i] for i in pool.where[hits]]
                 targets: list[tuple[str, pd.Series, ColumnLedger | None]] = [(c, *self._whole(frame, c, keys)) for c in chosen]
                 counts.append(Count(self.number, self.scenario.name, "*", pool.total, len(pool.where), len(hits), len(hits)))
             else:
@@ -570,15 +576,16 @@ class _Stage:
             if not isinstance(v, str):
                 texts[i] = v
         rows = words.row[where]
+        dtype: Any = series.dtype if isinstance(series.dtype, pd.StringDtype) else np.dtype(object)
         entries = ColumnLedger(
             column,
             series.dtype,
+            dtype,
             keys[rows],
             words.start[where] - words.offsets[rows],
             np.array(old, dtype=object),
             np.array(new, dtype=object),
         )
-        dtype: Any = "str" if isinstance(series.dtype, pd.StringDtype) else object
         return pd.Series(texts, index=series.index, name=series.name, dtype=dtype), entries
 
 
@@ -611,32 +618,63 @@ def _assign(series: pd.Series, where: np.ndarray, new: Any, keys: np.ndarray) ->
         )
     old = series.iloc[where].astype(object).to_numpy()
     fresh = np.asarray(new, dtype=object)
-    entries = ColumnLedger(str(series.name), series.dtype, keys[where], np.full(len(where), WHOLE), old, fresh)
     gone = _missing(fresh)
-    kept = pd.Series(fresh[~gone]).infer_objects()
-    dtype: Any = series.dtype
-    numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-    if numeric and (not len(kept) or pd.api.types.is_numeric_dtype(kept.dtype)):
-        if isinstance(dtype, np.dtype):
-            dtype = np.result_type(dtype, kept.to_numpy().dtype) if len(kept) else dtype
-            if gone.any() and dtype.kind in "iu":
-                dtype = np.dtype("float64")
-    elif isinstance(dtype, pd.StringDtype):
-        dtype = dtype if all(isinstance(v, str) for v in fresh[~gone]) else np.dtype(object)
-    elif isinstance(dtype, pd.CategoricalDtype):
-        dtype = dtype if pd.Index(fresh[~gone]).isin(dtype.categories).all() else np.dtype(object)
-    elif pd.api.types.is_datetime64_any_dtype(dtype):
-        dtype = dtype if not len(kept) or pd.api.types.is_datetime64_any_dtype(kept.dtype) else np.dtype(object)
-    else:
-        dtype = np.dtype(object)
+    dtype = _type_after(series, pd.Series(fresh[~gone]).infer_objects(), bool(gone.any()))
+    entries = ColumnLedger(str(series.name), series.dtype, dtype, keys[where], np.full(len(where), WHOLE), old, fresh)
     if dtype == np.dtype(object):
         values = series.astype(object).to_numpy(copy=True)
-        values[where] = [None if g else v for v, g in zip(fresh, gone, strict=True)]
+        values[where] = fresh
         values[where[gone]] = np.nan
         return pd.Series(values, index=series.index, name=series.name, dtype=object), entries
     out = series.astype(dtype) if dtype != series.dtype else series.copy()
-    out.iloc[where] = pd.Series(fresh, index=out.index[where]).where(~gone, None).astype(out.dtype).array
+    out.iloc[where] = pd.Series(fresh, index=out.index[where]).where(~gone, None).astype(dtype).array
     return out, entries
+
+
+def _type_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
+    "The type of a column once some cells hold `kept` values, or, with `gone`, nothing."
+    dtype: Any = series.dtype
+    none = not len(kept)
+    if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
+        return (
+            dtype
+            if isinstance(dtype, pd.BooleanDtype) and (none or pd.api.types.is_bool_dtype(kept.dtype))
+            else np.dtype(object)
+        )
+    if pd.api.types.is_numeric_dtype(dtype):
+        return _number_after(series, kept, gone) if none or pd.api.types.is_numeric_dtype(kept.dtype) else np.dtype(object)
+    if isinstance(dtype, pd.StringDtype):
+        return dtype if all(isinstance(v, str) for v in kept) else np.dtype(object)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return dtype if kept.isin(dtype.categories).all() else np.dtype(object)
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        if none or not pd.api.types.is_datetime64_any_dtype(kept.dtype):
+            return dtype if none else np.dtype(object)
+        far = (
+            getattr(dtype, "unit", np.datetime_data(dtype)[0] if isinstance(dtype, np.dtype) else "") == "ns"
+            and kept.dt.year.max() > 2261
+        )
+        return (
+            (pd.DatetimeTZDtype("us", dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else np.dtype("datetime64[us]"))
+            if far
+            else dtype
+        )
+    return np.dtype(object)
+
+
+def _number_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
+    "Whole numbers stay whole where they can: with a gap they become floats, or nullable where a float cannot hold them."
+    dtype: Any = series.dtype
+    values = kept.to_numpy()
+    if not isinstance(dtype, np.dtype):
+        if not len(kept) or np.can_cast(values.dtype, dtype.numpy_dtype):
+            return dtype
+        return pd.Float64Dtype() if values.dtype.kind == "f" else pd.Int64Dtype()
+    found = np.result_type(dtype, values.dtype) if len(kept) else dtype
+    if gone and found.kind in "iu":
+        wide = series.dropna().abs().max() > 2**53 if len(series.dropna()) else False
+        return (pd.Int64Dtype() if found.kind == "i" else pd.UInt64Dtype()) if wide else np.dtype("float64")
+    return found
 
 
 def _differing(entries: ColumnLedger) -> int:
@@ -688,6 +726,8 @@ class Fitted:
         severity: float | None = None,  # None: the scenario's own
     ) -> Corruption:
         "The frame as reality would deliver it, with the books. Untouched columns are shared, not copied."
+        if severity is not None:
+            _checked_severity(severity, self.scenario.name)
         return self._apply(frame, seed, severity, None)
 
     def bind(
@@ -699,7 +739,9 @@ class Fitted:
     ) -> "Bound":
         "Fix the cuts over a whole set, so that each batch can then be corrupted without its neighbours."
         parts = list(batches)
-        seen = np.concatenate([row_keys(b, self.id_column) for b in parts]) if parts else np.zeros(0, object)
+        if not parts:
+            raise ValueError(f"no batch to bind {self.scenario.name!r} over: pass the whole set, in any split.")
+        seen = np.concatenate([row_keys(b, self.id_column) for b in parts])
         row_keys(pd.DataFrame(index=pd.Index(seen, dtype=object)))
         wanted = [self.scenario.severity] if severities is None else list(severities)
         for s in wanted:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pilot_to_prod.spec import canonical
+
 WHOLE = -1  # `start` of an entry that replaces a whole cell
 
 
@@ -20,9 +22,10 @@ def row_keys(
     if source.isna().any():
         at = int(np.flatnonzero(source.isna())[0])
         raise ValueError(f"{where}: row {at} has no id. Every row needs one: fill it, or name another column in data.id.")
-    if pd.api.types.is_float_dtype(source.dtype) and bool((source % 1 == 0).all()):
-        source = source.astype("int64")
-    keys = source.astype(str).to_numpy(dtype=object)
+    if isinstance(source.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(source.dtype):
+        keys = source.astype(str).to_numpy(dtype=object)
+    else:
+        keys = np.array([canonical(v) for v in source.tolist()], dtype=object)
     twice = pd.Series(keys).duplicated(keep=False).to_numpy()
     if twice.any():
         names = list(dict.fromkeys(keys[twice]))
@@ -40,6 +43,7 @@ class ColumnLedger:
 
     column: str
     dtype: Any  # before
+    dtype_after: Any
     keys: np.ndarray  # row key of each entry, shape (n,)
     start: np.ndarray  # code points from the start of the old text; WHOLE for a cell
     old: np.ndarray
@@ -82,7 +86,7 @@ class ColumnLedger:
         before, after = (self.new, self.old) if back else (self.old, self.new)
         self._restored(values, rows, before, after, back)
         out = pd.Series(values, index=series.index, dtype=object, name=series.name)
-        return out.astype(self.dtype) if back else out.infer_objects()
+        return out.astype(self.dtype if back else self.dtype_after)
 
 
 @dataclass(frozen=True)

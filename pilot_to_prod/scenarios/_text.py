@@ -23,7 +23,7 @@ _SOLO_RANGES = (
     (0xF900, 0xFAFF),
     (0xFF66, 0xFF9F),
 )
-_SPACE, _SCRIPT, _SOLO = 1, 2, 4
+_SPACE, _SCRIPT, _SOLO, _MARK = 1, 2, 4, 8
 
 
 @cache
@@ -33,10 +33,12 @@ def _classes() -> np.ndarray:
     for c in range(0x3001):
         if chr(c).isspace():
             table[c] = _SPACE
+    for c in range(0x300, 0x10000):
+        if unicodedata.category(chr(c)).startswith("M"):
+            table[c] = _MARK
     for low, high in _SOLO_RANGES:
         for c in range(low, high + 1):
-            mark = unicodedata.category(chr(c)).startswith("M")
-            table[c] = _SCRIPT if mark else _SCRIPT | _SOLO
+            table[c] |= _SCRIPT | (0 if table[c] & _MARK else _SOLO)
     return table
 
 
@@ -46,7 +48,9 @@ def _flags(points: np.ndarray) -> np.ndarray:
         return table[points]
     out = table[np.minimum(points, 0xFFFF)]
     high = points >= 0x10000
-    out[high] = np.where((points[high] >= 0x20000) & (points[high] <= 0x323AF), _SCRIPT | _SOLO, 0)
+    far = points[high]
+    han, selector = (far >= 0x20000) & (far <= 0x323AF), (far >= 0xE0100) & (far <= 0xE01EF)
+    out[high] = np.where(han, _SCRIPT | _SOLO, np.where(selector, _MARK, 0))
     return out
 
 
@@ -96,11 +100,13 @@ def split_words(
     np.cumsum(lengths, out=offsets[1:])
     text = "".join(texts)
     flags = _flags(np.frombuffer(text.encode("utf-32-le"), np.uint32))
-    space, script, solo = (flags & _SPACE) > 0, (flags & _SCRIPT) > 0, (flags & _SOLO) > 0
+    space, script, solo, mark = ((flags & bit) > 0 for bit in (_SPACE, _SCRIPT, _SOLO, _MARK))
     first = np.zeros(len(flags) + 1, bool)
     first[offsets] = True
     begins = first[:-1] | solo
-    begins[1:] |= space[:-1] | (script[:-1] & ~script[1:])
+    mark &= ~first[:-1]  # a mark with nothing to sit on stands for itself
+    base = np.maximum.accumulate(np.where(mark, 0, np.arange(len(flags)))) if len(flags) else np.zeros(0, np.int64)
+    begins[1:] |= space[:-1] | (script[base[:-1]] & ~script[1:] & ~mark[1:])
     begins &= ~space
     start = np.flatnonzero(begins)
     stops = np.flatnonzero(np.append(begins | space | first[:-1], True))

@@ -37,7 +37,7 @@ def _layout(name: str) -> dict[str, str]:
 # %% ../../nbs/api/05_messy.ipynb #01e0d58a
 def _typeable(words: list[str], place: Place, *, layout: str) -> list[bool]:
     keys = _layout(layout)
-    return [any(c in keys for c in w.lower()) for w in words]
+    return [any(c.lower() in keys for c in w) for w in words]
 
 # %% ../../nbs/api/05_messy.ipynb #e324aa50
 def _slip(word: str, keys: dict[str, str], move: float, where: float, which: float) -> str:
@@ -105,7 +105,8 @@ def mojibake(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
 def _separated(values: pd.Series, place: Place, *, locale: str) -> np.ndarray:
     "Numbers that a locale writes in another way: with a fraction or in thousands."
     v = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
-    return np.isfinite(v) & ((np.abs(v) >= 1000) | (v % 1 != 0))
+    size = np.where(np.isfinite(v), np.abs(v), 0.0)
+    return (size >= 1e-6) & (size < 1e15) & ((size >= 1000) | (size % 1 != 0))
 
 # %% ../../nbs/api/05_messy.ipynb #af27e7cf
 @register("messy", unit="cell", roles=("number", "amount"), expect="survive", eligible=_separated)
@@ -121,8 +122,8 @@ def locale_decimals(
 
     return [format_decimal(v, locale=locale, decimal_quantization=False) for v in values.tolist()]
 
-# %% ../../nbs/api/05_messy.ipynb #911c2b94
-_NUMBER = re.compile(r"\d[\d.,]*[.,]\d+")
+# %% ../../nbs/api/05_messy.ipynb #e78ff215
+_NUMBER = re.compile(r"(?<!\d)\d++(?:[.,]\d++)+")
 _SWAP = str.maketrans(".,", ",.")
 
 
@@ -137,8 +138,19 @@ def locale_numbers(words: Sequence[str], draws: Draws, place: Place) -> list[str
     "Numbers inside a text with decimal comma and thousands point exchanged."
     return [_NUMBER.sub(lambda m: m.group().translate(_SWAP), w) for w in words]
 
-# %% ../../nbs/api/05_messy.ipynb #b600058c
-@register("messy", unit="cell", roles=("date",), expect="survive")
+# %% ../../nbs/api/05_messy.ipynb #42c9944d
+def _dates(values: pd.Series) -> pd.Series:
+    "What of a column is a date; NaT elsewhere."
+    return pd.to_datetime(values.astype(object), errors="coerce", format="ISO8601")
+
+# %% ../../nbs/api/05_messy.ipynb #2971adb2
+@register(
+    "messy",
+    unit="cell",
+    roles=("date",),
+    expect="survive",
+    eligible=lambda values, place, locale: _dates(values).notna().to_numpy(),
+)
 def locale_dates(
     values: pd.Series,
     draws: Draws,
@@ -149,18 +161,28 @@ def locale_dates(
     "Dates in a locale's short form, as text: 31.12.24, where ISO 8601 was agreed (patterns from CLDR)."
     from babel.dates import format_date
 
-    return [format_date(d.date(), "short", locale=locale) for d in pd.to_datetime(values.astype(object))]
+    return [format_date(d.date(), "short", locale=locale) for d in _dates(values)]
 
-# %% ../../nbs/api/05_messy.ipynb #da4848c1
-@register(
-    "messy",
-    unit="cell",
-    roles=("number", "amount"),
-    expect="reject",
-    eligible=lambda values, place, factor: ((values != 0) & np.isfinite(values.to_numpy(float, na_value=np.nan))).to_numpy(
-        bool, na_value=False
-    ),
-)
+# %% ../../nbs/api/05_messy.ipynb #fd334f0d
+def _scaled(values: pd.Series, factor: float) -> Any:
+    "Values × factor: whole numbers exactly, as long as 64 bits hold them."
+    if pd.api.types.is_integer_dtype(values.dtype) and float(factor).is_integer():
+        exact = [int(v) * int(factor) for v in values.tolist()]
+        if all(-(2**63) <= v < 2**63 for v in exact):
+            return np.array(exact, dtype="int64")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan) * factor
+
+
+def _scalable(values: pd.Series, place: Place, *, factor: float) -> np.ndarray:
+    "Numbers that the factor changes into other finite numbers."
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = numbers * factor
+    return np.isfinite(scaled) & (scaled != numbers)
+
+# %% ../../nbs/api/05_messy.ipynb #5a47dc38
+@register("messy", unit="cell", roles=("number", "amount"), expect="reject", eligible=_scalable)
 def unit_error(
     values: pd.Series,
     draws: Draws,
@@ -169,6 +191,4 @@ def unit_error(
     factor: float = 1000.0,  # new = old × factor
 ) -> Any:
     "A quantity in another unit: grams for kilograms, cents for euros."
-    out = values.to_numpy(float) * factor
-    whole = float(factor).is_integer() and pd.api.types.is_integer_dtype(values.dtype)
-    return out.astype("int64") if whole else out
+    return _scaled(values, factor)

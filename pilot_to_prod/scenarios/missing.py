@@ -15,7 +15,7 @@ import pandas as pd
 
 from ._draws import Draws
 from ._engine import Place, register
-from ..spec import INPUT_ROLES, Spec
+from ..spec import INPUT_ROLES, Spec, guess_roles
 
 # %% ../../nbs/api/04_missing.ipynb #9c966198
 @register("missing", unit="cell", roles=INPUT_ROLES, expect="survive")
@@ -28,15 +28,16 @@ def _learn_ranks(reference: pd.Series, place: Place, **params: Any) -> Any:
     "What is needed to rank a value: sorted numbers, or how rare each category is."
     if pd.api.types.is_numeric_dtype(reference.dtype) and not pd.api.types.is_bool_dtype(reference.dtype):
         return np.sort(reference.dropna().to_numpy(float))
-    return (1 - reference.dropna().astype(str).value_counts(normalize=True)).to_dict()
+    return (1 - reference.dropna().astype(object).map(str).value_counts(normalize=True)).to_dict()
 
 # %% ../../nbs/api/04_missing.ipynb #cf285e07
 def _ranks(values: pd.Series, learnt: Any) -> np.ndarray:
     "Rank of each value among the reference, in [0, 1]; rare categories rank high, missing ones in the middle."
     if isinstance(learnt, dict):
-        return values.astype(object).map(lambda v: learnt.get(str(v), 1.0), na_action="ignore").fillna(0.5).to_numpy(float)
-    ranks = np.searchsorted(learnt, values.to_numpy(float, na_value=np.nan), side="right") / max(len(learnt), 1)
-    return np.where(values.isna(), 0.5, ranks)
+        return np.array([0.5 if pd.isna(v) else learnt.get(str(v), 1.0) for v in values.astype(object)], float)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
+    ranks = np.searchsorted(learnt, numbers, side="right") / max(len(learnt), 1)
+    return np.where(np.isnan(numbers), 0.5, ranks)
 
 # %% ../../nbs/api/04_missing.ipynb #feb841f4
 def _by_itself(values: pd.Series, place: Place, *, strength: float) -> np.ndarray:
@@ -59,8 +60,8 @@ def _other(place: Place, by: str | None) -> str:
     "The column that drives MAR: as asked, else the first number, else the first other input."
     if by is not None:
         return by
-    spec = place.spec
-    others = [c for c in (spec.inputs if spec else map(str, place.frame.columns)) if c != place.column and c in place.frame]
+    inputs = place.spec.inputs if place.spec else [c for c, r in guess_roles(place.frame).items() if r in INPUT_ROLES]
+    others = [c for c in inputs if c != place.column and c in place.frame]
     if not others:
         raise ValueError(
             f"mar needs a column besides {place.column!r} that decides what goes missing; the data has no other input."
@@ -105,7 +106,7 @@ SENTINELS: dict[str, Any] = {"number": -999, "amount": -999, "category": "N/A", 
 def _sentinel_of(values: pd.Series, place: Place, sentinel: Any) -> Any:
     found = SENTINELS[place.role] if sentinel is None else sentinel
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return pd.Timestamp(found)
+        return pd.Timestamp(found, tz=getattr(values.dtype, "tz", None))
     if pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(found, int | float):
         return -999
     return found

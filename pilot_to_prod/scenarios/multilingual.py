@@ -23,7 +23,7 @@ import pandas as pd
 
 from ._draws import Draws
 from ._engine import Place, register
-from ..spec import Spec
+from ..spec import Spec, canonical
 
 # %% ../../nbs/api/06_multilingual.ipynb #96807278
 def _learn_parallel(reference: pd.Series, place: Place, *, language: str) -> dict[str, str]:
@@ -39,10 +39,10 @@ def _learn_parallel(reference: pd.Series, place: Place, *, language: str) -> dic
         raise ValueError(
             f"{names.path}: no column {gone[0]!r}; it has {', '.join(map(str, table.columns))}. See data.parallel."
         )
-    table = table[table[names.language].astype(str) == language]
+    table = table[table[names.language].astype(str) == language].dropna(subset=[names.id, names.text])
     if not len(table):
         raise ValueError(f"{names.path}: no row in language {language!r}. See data.parallel.languages.")
-    return dict(zip(table[names.id].astype(str), table[names.text].astype(str), strict=True))
+    return dict(zip(map(canonical, table[names.id]), table[names.text].astype(str), strict=True))
 
 # %% ../../nbs/api/06_multilingual.ipynb #8881f692
 def _translated_here(values: pd.Series, place: Place, *, language: str) -> list[bool]:
@@ -97,10 +97,7 @@ def lexicon(
     column = table[language]
     return {str(en): word for en, word in column.items() if word and word.lower() != en}
 
-# %% ../../nbs/api/06_multilingual.ipynb #85975629
-_CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
-
-
+# %% ../../nbs/api/06_multilingual.ipynb #b3b82950
 def coverage(
     language: str,  # of the lexicon
     texts: Iterable[str],  # a real text, one string an item
@@ -134,7 +131,12 @@ def lexicons() -> pd.DataFrame:
 # %% ../../nbs/api/06_multilingual.ipynb #23205758
 def _core(word: str) -> tuple[str, str, str]:
     "Leading signs, the word itself, trailing signs."
-    return _CORE.match(word).groups()  # type: ignore[union-attr, return-value]
+    head, tail = 0, len(word)
+    while head < tail and not (word[head].isalnum() or word[head] == "_"):
+        head += 1
+    while tail > head and not (word[tail - 1].isalnum() or word[tail - 1] == "_"):
+        tail -= 1
+    return word[:head], word[head:tail], word[tail:]
 
 # %% ../../nbs/api/06_multilingual.ipynb #4443d978
 def _known(words: list[str], place: Place, *, language: str) -> list[bool]:

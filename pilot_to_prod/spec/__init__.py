@@ -1,12 +1,13 @@
 """The promise of a pilot, as written in pilot.yaml."""
 
-from pilot_to_prod.spec._frames import read_frame
+from pilot_to_prod.spec._frames import DataError, read_frame
 from pilot_to_prod.spec._hashes import file_hash, hash_json
 from pilot_to_prod.spec._read import Problem, SpecError, near
 from pilot_to_prod.spec.model import (
     INPUT_ROLES,
     LOWER_IS_BETTER,
     ROLES,
+    SECTIONS,
     Attestation,
     Behaviour,
     Column,
@@ -34,6 +35,8 @@ __all__ = [
     "INPUT_ROLES",
     "LOWER_IS_BETTER",
     "ROLES",
+    "SECTIONS",
+    "DataError",
     "Attestation",
     "Behaviour",
     "Column",

@@ -5,6 +5,11 @@ from pathlib import PurePosixPath
 import fsspec
 import pandas as pd
 
+
+class DataError(ValueError):
+    "A table that cannot be read."
+
+
 READERS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet"}
 
 
@@ -15,7 +20,7 @@ def read_frame(
     name = PurePosixPath(path.split("?")[0])
     suffix = PurePosixPath(name.stem).suffix if name.suffix == ".gz" else name.suffix
     if suffix not in READERS:
-        raise ValueError(f"{path}: a table must end in {', '.join(READERS)} (or .csv.gz); got {name.suffix or 'no ending'!r}.")
+        raise DataError(f"{path}: a table must end in {', '.join(READERS)} (or .csv.gz); got {name.suffix or 'no ending'!r}.")
     try:
         with fsspec.open(path, "rb", compression="gzip" if name.suffix == ".gz" else None) as source:
             if READERS[suffix] == "parquet":
@@ -24,8 +29,8 @@ def read_frame(
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file. Paths in pilot.yaml start from its own folder.") from None
     except UnicodeDecodeError as e:
-        raise ValueError(
+        raise DataError(
             f"{path}: not UTF-8 at byte {e.start} ({e.reason}). Save it as UTF-8; lone surrogates cannot be read."
         ) from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as e:
-        raise ValueError(f"{path}: not a readable table: {e}") from None
+        raise DataError(f"{path}: not a readable table: {e}") from None

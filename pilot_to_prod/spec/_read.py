@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Where = tuple[str | int, ...]
 
@@ -50,7 +50,7 @@ def read_yaml(path: Path) -> CommentedMap:
     "A YAML 1.2 mapping that remembers its lines. Raises SpecError."
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise SpecError(
             str(path), [Problem((), "no such file. Write one with: p2p init FOLDER --data FILE --label COLUMN --model FILE")]
         ) from None
@@ -61,6 +61,8 @@ def read_yaml(path: Path) -> CommentedMap:
     except MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else None
         raise SpecError(str(path), [Problem((), f"not valid YAML: {e.problem}", line)]) from None
+    except YAMLError as e:
+        raise SpecError(str(path), [Problem((), f"not valid YAML: {str(e).splitlines()[0]}")]) from None
     if not isinstance(found, CommentedMap):
         got = "nothing" if found is None else type(found).__name__
         raise SpecError(str(path), [Problem((), f"a mapping of keys is expected; got {got}. Start with 'name:'.")])

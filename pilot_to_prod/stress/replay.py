@@ -86,9 +86,10 @@ class Asker:
                 "model.deadline in pilot.yaml, "
                 "or [deadlines] call in settings.ini."
             ) from None
-        except Exception as e:  # noqa: BLE001 - whatever a pilot raises is a finding about it
+        except (Exception, SystemExit) as e:  # noqa: BLE001 - whatever a pilot raises is a finding about it
             if len(rows) == 1:
-                out.faults.append((int(rows[0]), type(e).__name__, str(e)[:300]))
+                said = str(e)[:300].encode("utf-8", "backslashreplace").decode()
+                out.faults.append((int(rows[0]), type(e).__name__, said))
                 return
             if first:
                 rows = rows[np.argsort(_looks(part), kind="stable")]
@@ -462,7 +463,7 @@ def time_calls(
                 start = clock()
                 try:
                     pilot.predict(row)
-                except Exception:  # noqa: BLE001 - a fault is counted in the replay; its time counts here
+                except (Exception, SystemExit):  # noqa: BLE001 - a fault is counted in the replay; its time counts here
                     pass
                 if call >= 0:
                     out[run, call] = (clock() - start) * 1000
