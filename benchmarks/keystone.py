@@ -44,8 +44,10 @@ def same_bytes(name: str) -> None:
 def cards(gates: int, n: int, broken: float, replicates: int) -> tuple[float, float]:
     "Shares of cards that block and that promote, over accuracy gates on shared rows whose true accuracy is 0.8 (one at `broken`)."
     made = [{"name": f"g{i}", "metric": "accuracy", "at_least": 0.8, "scenario": {"name": f"s{i}"}} for i in range(gates)]
-    spec, problems = parse({"name": "k", "task": "binary", "model": {"loader": "module", "ref": "a:b"}, "gates": made,
-                            "data": {"reference": "r.csv", "replay": "r.csv", "label": "y", "positive": "1", "labels": ["0", "1"], "columns": {"x": "number"}}})  # fmt: skip
+    columns = {"x": "number"}
+    data = {"reference": "r.csv", "replay": "r.csv", "label": "y", "positive": "1", "labels": ["0", "1"], "columns": columns}
+    model = {"loader": "module", "ref": "a:b"}
+    spec, problems = parse({"name": "k", "task": "binary", "model": model, "gates": made, "data": data})
     assert spec is not None and not problems, problems
     rng, none = np.random.default_rng(0), np.full(n, -1, np.int32)
     truth, yes = np.ones(n, np.int16), np.ones(n, bool)

@@ -513,14 +513,14 @@ def test_unknown_pilot_stops_before_the_known_ones_run(judged, p2p, tmp_path):
 
 
 def test_error_inside_the_command_is_4_and_asks_for_a_report(tiny, p2p, monkeypatch):
-    import pilot_to_prod.pilot as room
+    import pilot_to_prod.cli as room
 
     for error in (ValueError, TypeError, MemoryError):
 
         def fail(*_: object, error: type[Exception] = error) -> None:
             raise error("inside")
 
-        monkeypatch.setattr(room, "check_pilot", fail)
+        monkeypatch.setattr(room, "_scenario_problems", fail)
         code, _, err = p2p("check", tiny())
         assert code == 4 and "report it" in err, error
 

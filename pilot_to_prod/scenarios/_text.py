@@ -105,6 +105,7 @@ def split_words(
     first[offsets] = True
     begins = first[:-1] | solo
     mark &= ~first[:-1]  # a mark with nothing to sit on stands for itself
+    mark[1:] &= ~space[:-1]
     base = np.maximum.accumulate(np.where(mark, 0, np.arange(len(flags)))) if len(flags) else np.zeros(0, np.int64)
     begins[1:] |= space[:-1] | (script[base[:-1]] & ~script[1:] & ~mark[1:])
     begins &= ~space
