@@ -119,7 +119,7 @@ def p2p(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 def command(*args: object) -> list[str]:
     "The installed command, or the same from the checkout."
-    there = shutil.which("p2p")
+    there = shutil.which("p2p", path=str(Path(sys.executable).parent))
     return [*([there] if there else [sys.executable, "-c", "from pilot_to_prod.cli import main; main()"]), *map(str, args)]
 
 

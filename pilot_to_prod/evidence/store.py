@@ -6,7 +6,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/evidence.html.md"""
 
 # %% auto #0
 __all__ = ['ABSTAINED', 'FAULT', 'SCALE', 'METRICS', 'Cell', 'Answers', 'Found', 'estimate', 'to_frame', 'evidence_groups',
-           'save', 'load', 'join', 'worst', 'plot', 'explore', 'Evidence']
+           'save', 'load', 'join', 'worst', 'plot', 'fault_counts', 'explore', 'Evidence']
 
 # %% ../../nbs/api/08_evidence.ipynb #e9374ff1
 import hashlib
@@ -519,7 +519,17 @@ def plot(
     plt.close(fig)
     return fig
 
-# %% ../../nbs/api/08_evidence.ipynb #702ac392
+# %% ../../nbs/api/08_evidence.ipynb #6936c48b
+def fault_counts(
+    evidence: Answers,
+) -> pd.DataFrame:  # no rows where every replay got its answers
+    "Rows that gave no answer because the pilot raised: scenario, severity, error, rows."
+    names = ["scenario", "severity", "error"]
+    if not len(evidence.faults):
+        return pd.DataFrame(columns=[*names, "rows"])
+    return evidence.faults.groupby(names)["key"].nunique().rename("rows").reset_index()
+
+# %% ../../nbs/api/08_evidence.ipynb #c10d2d7d
 _INK, _LINE = "#1c2330", "#2563a0"
 
 
@@ -563,7 +573,7 @@ def _dress(ax: Any, title: str, at_least: float | None) -> None:
     ax.grid(axis="y", alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
 
-# %% ../../nbs/api/08_evidence.ipynb #0bc7bec0
+# %% ../../nbs/api/08_evidence.ipynb #4133e595
 def explore(evidence: Answers) -> Any:  # an ipywidgets box
     "Choose a scenario and a severity, look at the rows that broke."
     import ipywidgets as w
@@ -598,7 +608,7 @@ def explore(evidence: Answers) -> Any:  # an ipywidgets box
         show()
     return w.VBox([w.HBox([which, at]), out])
 
-# %% ../../nbs/api/08_evidence.ipynb #9f7c713c
+# %% ../../nbs/api/08_evidence.ipynb #27aa1be4
 class Evidence(Answers):
     "Coded answers of a replay, and what can be asked of them."
 
@@ -608,6 +618,7 @@ class Evidence(Answers):
     worst = worst
     plot = plot
     explore = explore
+    fault_counts = fault_counts
 
     def _repr_html_(self) -> str:
         table = self.to_frame(slices=["all"], pool_seeds=True).drop(columns=["pilot", "seed", "slice"]).round(3)
