@@ -105,14 +105,16 @@ class Asker:
 
 # %% ../../nbs/api/09_stress.ipynb #b294f022
 def _looks(frame: pd.DataFrame) -> np.ndarray:
-    "What rows have in common that makes models raise: which cells are empty, and which are of another type."
-    kinds = [
-        frame[c].isna().to_numpy().astype(np.uint64)
-        if frame[c].dtype != object
-        else frame[c].map(lambda v: 0 if v is None or v != v else 1 + isinstance(v, str)).to_numpy(np.uint64)
-        for c in frame
-    ]
-    return sum((k * np.uint64(3) ** np.uint64(i % 40) for i, k in enumerate(kinds)), np.zeros(len(frame), np.uint64))
+    "What rows have in common that makes models raise: which cells are empty or of another type, numbers before anything else."
+    numbers = [c for c in frame if pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    out = np.zeros(len(frame), np.uint64)
+    for i, c in enumerate([*(c for c in frame if c not in numbers), *numbers]):
+        if frame[c].dtype == object:
+            kind = np.array([0 if v is None or v != v else 1 + isinstance(v, str) for v in frame[c]], np.uint64)
+        else:
+            kind = frame[c].isna().to_numpy().astype(np.uint64)
+        out += kind * np.uint64(3) ** np.uint64(i % 40)
+    return out
 
 # %% ../../nbs/api/09_stress.ipynb #0ff38a4e
 def _depends_on_company(ask: Asker, frame: pd.DataFrame, clean: Reply) -> bool:
