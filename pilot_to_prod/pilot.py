@@ -530,8 +530,9 @@ def _check_proba(pilot: Any, sample: pd.DataFrame, say: Callable[..., None]) -> 
     )
     say("probabilities sum to one", bool(np.allclose(table.sum(axis=1), 1)), "rows do not sum to one")
 
-# %% ../nbs/api/02_pilot.ipynb #27e0ed90
-_BEGUN = """# The promise of {name}: begun by p2p init. Read it, correct what was guessed, then: p2p check {folder}
+# %% ../nbs/api/02_pilot.ipynb #8e24c836
+_BEGUN = """# yaml-language-server: $schema=https://pilot-to-prod.github.io/pilot_to_prod/schemas/pilot.json
+# The promise of {name}: begun by p2p init. Read it, correct what was guessed, then: p2p check {folder}
 name: {name}
 version: 1
 task: {task}

@@ -1,4 +1,4 @@
-"""README.md from nbs/index.ipynb: the same cells, as Markdown. With --write it writes, without it compares."""
+"""README.md from nbs/index.ipynb, and the published schema from the package. With --write it writes, without it compares."""
 
 import json
 import sys
@@ -25,16 +25,24 @@ def rendered() -> str:
     return "\n\n".join(p.strip() for p in parts if p.strip()) + "\n"
 
 
+def schema() -> str:
+    "The JSON Schema of pilot.yaml, as the site publishes it for editors."
+    from pilot_to_prod.spec import json_schema
+
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> int:
     "Write or compare."
-    target = ROOT / "README.md"
-    if "--write" in sys.argv:
-        target.write_text(rendered(), encoding="utf-8")
-        return 0
-    if target.read_text(encoding="utf-8") != rendered():
-        print("README.md is not what nbs/index.ipynb says: make export")
-        return 1
-    return 0
+    made = {ROOT / "README.md": rendered(), ROOT / "nbs" / "schemas" / "pilot.json": schema()}
+    stale = [p for p, text in made.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
+    for path in stale:
+        if "--write" in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(made[path], encoding="utf-8")
+        else:
+            print(f"{path.relative_to(ROOT)} is not what its source says: make export")
+    return 1 if stale and "--write" not in sys.argv else 0
 
 
 if __name__ == "__main__":

@@ -372,3 +372,12 @@ def test_outputs_hold_no_place_of_this_machine_in_their_keys(tmp_path):
     plan = make_plan(Spec.load(write_pilot(tmp_path / "tiny")), settings_of(tmp_path))
     assert str(tmp_path) not in json.dumps([u.key for u in plan.units])
     assert replace(plan, pilot="other").hash == plan.hash and len(text_rows()) == 64
+
+
+def test_the_suite_of_settings_decides_which_notebooks_run(tmp_path):
+    pilot = Spec.load(write_pilot(tmp_path / "tiny"))
+    assert [u.name for u in make_plan(pilot, settings_of(tmp_path)).units] == ["missing", "messy", "multilingual", "scorecard"]
+    chosen = settings_of(tmp_path, replay_suite="messy, missing")
+    assert [u.name for u in make_plan(pilot, chosen).units] == ["missing", "messy", "scorecard"]
+    with pytest.raises(RunError, match="no suite is called 'mesy'. Did you mean 'messy'"):
+        make_plan(pilot, settings_of(tmp_path, replay_suite="mesy"))

@@ -29,7 +29,7 @@ from typing import Any
 from ._notebooks import check_parameters, notebooks
 from ._store import RunError, Store, look_at, read_json, write_json
 from ..settings import Settings
-from ..spec import Spec, file_hash, hash_json
+from ..spec import Spec, file_hash, hash_json, near
 
 # %% ../../nbs/api/12_runs.ipynb #e07e6e5e
 _PACKAGES = ("pilot-to-prod", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow", "papermill")
@@ -93,6 +93,17 @@ class Plan:
 STRESS = ("missing", "messy", "multilingual")
 
 
+def _families(suite: str) -> tuple[str, ...]:
+    "The stress notebooks of a suite: all of them for standard, else the families it names, separated by commas."
+    names = [n.strip() for n in suite.split(",")]
+    if names == ["standard"]:
+        return STRESS
+    foreign = [n for n in names if n not in STRESS]
+    if foreign:
+        raise RunError(f"no suite is called {foreign[0]!r}. {near(foreign[0], ['standard', *STRESS])} Families are separated by commas.")
+    return tuple(n for n in STRESS if n in names)
+
+# %% ../../nbs/api/12_runs.ipynb #21980e4c
 def make_plan(
     spec: Spec,
     settings: Settings,
@@ -112,10 +123,11 @@ def make_plan(
         key = hash_json([file_hash(str(found[name])), values, hashes, environment(), limits, after])
         return Unit(name, found[name], {"pilot": str(spec.folder), **values}, key, after)
 
-    stress = tuple(unit(n, asked) for n in STRESS)
+    wanted = spec.suite if isinstance(spec.suite, str) else settings.replay.suite
+    stress = tuple(unit(n, asked) for n in _families(wanted))
     return Plan(spec.name, (*stress, unit("scorecard", {}, tuple(u.key for u in stress))), hashes)
 
-# %% ../../nbs/api/12_runs.ipynb #edb11e2b
+# %% ../../nbs/api/12_runs.ipynb #72fecbab
 @dataclass(frozen=True)
 class Outcome:
     "How a unit of work ended."
@@ -126,7 +138,7 @@ class Outcome:
     error: str | None = None
     message: str | None = None
 
-# %% ../../nbs/api/12_runs.ipynb #0474208f
+# %% ../../nbs/api/12_runs.ipynb #e204a1d4
 def _outputs(folder: Path, name: str) -> dict[str, Path]:
     "What a notebook leaves in the run's folder."
     if name == "scorecard":
@@ -141,7 +153,7 @@ def _is_done(folder: Path, unit: Unit) -> bool:
         return False
     return all((folder / n).is_file() and file_hash(str(folder / n)) == h for n, h in record["outputs"].items())
 
-# %% ../../nbs/api/12_runs.ipynb #84255274
+# %% ../../nbs/api/12_runs.ipynb #ce9b55f3
 class _Running:
     "A unit under way."
 
@@ -211,7 +223,7 @@ class _Running:
         )
         return Outcome(name, said["status"], seconds, said["error"], said["message"])
 
-# %% ../../nbs/api/12_runs.ipynb #9452a207
+# %% ../../nbs/api/12_runs.ipynb #e4995dc9
 @dataclass(frozen=True)
 class Run:
     "A run that came to its end, well or badly."
@@ -224,7 +236,7 @@ class Run:
     def failed(self) -> list[Outcome]:
         return [o for o in self.outcomes if o.status not in ("done", "cached")]
 
-# %% ../../nbs/api/12_runs.ipynb #95fef8cc
+# %% ../../nbs/api/12_runs.ipynb #fa155244
 @contextmanager
 def _terminable() -> Iterator[None]:
     "A polite kill (SIGTERM) ends a run as Ctrl-C does, where this is the main thread."
@@ -242,7 +254,7 @@ def _terminable() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
 
-# %% ../../nbs/api/12_runs.ipynb #d9d049a6
+# %% ../../nbs/api/12_runs.ipynb #e8a9abd1
 def run(
     plan: Plan,
     settings: Settings,
@@ -269,7 +281,7 @@ def run(
         manifest = _finish(store, plan, folder, look, chain) if done else None
     return Run(folder, tuple(outcomes[u.name] for u in plan.units), manifest)
 
-# %% ../../nbs/api/12_runs.ipynb #01308ef5
+# %% ../../nbs/api/12_runs.ipynb #25c5591e
 def _execute(
     plan: Plan, folder: Path, scratch: Path, settings: Settings, look: int, say: Callable[[str], None]
 ) -> dict[str, Outcome]:
@@ -310,7 +322,7 @@ def _execute(
             one.aside.unlink(missing_ok=True)
     return outcomes
 
-# %% ../../nbs/api/12_runs.ipynb #2ceb1f7f
+# %% ../../nbs/api/12_runs.ipynb #d71464ea
 def _readiness(unit: Unit, plan: Plan, outcomes: dict[str, Outcome]) -> bool | None:
     "True: may start; False: never; None: not yet."
     before = [u.name for u in plan.units if u.key in unit.after]
@@ -326,7 +338,7 @@ def _where(folder: Path, unit: Unit, look: int) -> dict[str, Any]:
         return {"evidence": str(here / "evidence"), "output": str(here), "look": look}
     return {"output": str(here / "evidence" / f"{unit.name}.parquet")}
 
-# %% ../../nbs/api/12_runs.ipynb #a64064ff
+# %% ../../nbs/api/12_runs.ipynb #1d4a9e98
 def _finish(store: Store, plan: Plan, folder: Path, look: int, chain: list[dict[str, Any]]) -> dict[str, Any]:
     "Write the run's record last, and add it to the chain; a run that is in the chain already adds nothing."
     records = {
