@@ -11,8 +11,8 @@ STAMP := $(VENV)/.ready
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "uv cannot be had here; pip does it, more slowly"
-	@if test -x $(BIN)/uv; then VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --editable '.[dev]'; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; fi
+	@{ test -x $(BIN)/uv && VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --editable '.[dev]'; } \
+	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## both shipped pilots, replayed and judged
