@@ -30,12 +30,9 @@ def main() -> None:
         wheel = next((here / "dist").glob("*.whl"))
         run(sys.executable, "-m", "venv", str(here / "env"))
         python = here / "env" / "bin" / "python"
-        install = (
-            [uv, "pip", "install", "--quiet", "--python", str(python)]
-            if uv
-            else [str(python), "-m", "pip", "install", "--quiet"]
-        )
-        run(*install, str(wheel))
+        fast = [uv, "pip", "install", "--quiet", "--python", str(python), str(wheel)] if uv else ["false"]
+        if subprocess.run(fast, capture_output=True, check=False).returncode:
+            run(str(python), "-m", "pip", "install", "--quiet", str(wheel))
         empty = here / "empty"
         empty.mkdir()
         env = {k: v for k, v in os.environ.items() if not k.startswith(("P2P_", "PYTHON", "JUPYTER", "VIRTUAL_ENV"))}
