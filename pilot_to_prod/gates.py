@@ -123,6 +123,7 @@ class Judgement:
     p_pass: float = 1.0
     p_fail: float = 1.0
     needed: int | None = None  # units that would settle it
+    judged: bool = False  # whether it counts in the correction
 
 # %% ../nbs/api/10_gates.ipynb #241dd9bf
 @dataclass(frozen=True)
@@ -300,6 +301,7 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         o.p_pass,
         o.p_fail,
         needed if verdict is Verdict.UNDECIDED else None,
+        not o.short,
     )
 
 # %% ../nbs/api/10_gates.ipynb #80095bb8

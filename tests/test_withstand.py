@@ -568,3 +568,12 @@ def test_plan_without_its_data_says_where_paths_start(tiny):
     (folder / "reference.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"reference.csv"):
         make_plan(Pilot.load(folder).spec, load_settings(start=folder, environ={}))
+
+
+def test_progress_is_shown_where_it_is_asked_for_and_is_no_print_of_the_pilot(tiny, capsys):
+    pilot = Pilot.load(tiny())
+    evidence = replay(pilot, suite(["upper_case"], pilot.spec), (0.3,), (0,), progress=True)
+    assert "replay tiny" in capsys.readouterr().err
+    assert not any("printed" in note for note in evidence.notes)
+    replay(pilot, suite(["upper_case"], pilot.spec), (0.3,), (0,), progress=False)
+    assert "replay tiny" not in capsys.readouterr().err

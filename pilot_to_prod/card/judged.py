@@ -469,9 +469,7 @@ def _sections(evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged]
 def _content(
     spec: Spec, evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged], look: int, provenance: dict[str, Any]
 ) -> dict[str, Any]:
-    judged = sum(
-        1 for g in gates for c in g.cells if c.verdict is not Verdict.UNDECIDED or c.reason.startswith(("the limit", "misses"))
-    )
+    judged = sum(c.judged for g in gates for c in g.cells)
     return {
         "pilot": {k: v for k, v in evidence.pilot.items() if k not in ("spec", "data", "model")}
         | {"owner": spec.owner.name if spec.owner else None},
@@ -531,6 +529,7 @@ def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: 
         "sections": [_section(s) for s in sections],
         "gates": [_gate(g) for g in timed],
         "latency": latency,
+        "judged": sum(c.judged for g in timed for c in g.cells),
         "reasons": _reasons(sections, spec),
     }
 

@@ -176,6 +176,7 @@ class _Running:
             stderr=self.log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, "TQDM_DISABLE": "1"},  # no bars in the audit record
         )
 
     def kill(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -258,22 +258,6 @@ def _checked_severity(severity: float, name: str) -> float:
         )
         raise ValueError(f"severity of {name!r} must be a number in [0, 1]; got {severity!r}.{hint}")
     return float(severity)
-
-
-class Fittable(Protocol):
-    "What replay asks of anything that corrupts: a scenario or a composition."
-
-    severity: float
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def family(self) -> str: ...
-    @property
-    def expect(self) -> Expect: ...
-    def at(self, severity: float) -> "Fittable": ...
-    def fit(self, reference: pd.DataFrame, spec: Spec | None = None) -> "Fitted": ...
-    def to_json(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)

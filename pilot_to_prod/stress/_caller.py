@@ -75,6 +75,8 @@ def quiet() -> Iterator[Sink]:
         yield sink
 
 
-def real_stderr() -> Any:
-    "The standard error that progress is written to while prints are caught."
-    return sys.stderr
+def watched() -> bool:
+    "Whether somebody sees progress: a terminal, or a notebook's front end."
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"

@@ -7,7 +7,8 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/stress.html.md"""
 # %% auto #0
 __all__ = ['BLOCK', 'ReplayError', 'Reply', 'Asker', 'slice_masks', 'replay', 'described', 'time_calls', 'timed']
 
-# %% ../../nbs/api/09_stress.ipynb #ae83ae50
+# %% ../../nbs/api/09_stress.ipynb #755bd3f7
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from ..pilot import Pilot
 from ..scenarios import Composition, Corruption, Scenario, Suite, row_keys
 from ..settings import Settings, load_settings
 from ..spec import Slice, canonical, hash_json, near
-from ._caller import Caller, DeadlineError, quiet, real_stderr
+from ._caller import Caller, DeadlineError, quiet, watched
 
 # %% ../../nbs/api/09_stress.ipynb #e9815fbc
 BLOCK = 8192  # rows in one call of a pilot, whatever the batches they are read in
@@ -175,6 +176,7 @@ def replay(
     _check_levels(levels, draws)
     frame, keys = _in_key_order(pilot)
     plan = [(s, float(at), seed) for s, own in suite for seed in draws for at in (own or levels)]
+    shown, stream = watched() if progress is None else progress, sys.stderr  # before prints are caught
     with threadpool_limits(1), quiet() as sink:
         ask = Asker(pilot, pilot.spec.model.deadline or now.deadlines.call)
         clean = ask(frame)
@@ -194,7 +196,7 @@ def replay(
             now.replay.examples,
             pilot.spec.model.deadline or now.deadlines.call,
         )
-        cells = list(_run_all(job, suite, plan, workers, progress))
+        cells = list(_run_all(job, suite, plan, workers, stream if shown else None))
     notes = [f"left out of the suite: {n} ({why})" for n, why in suite.left_out]
     notes.append(f"at most {now.replay.examples} failing examples are kept for each scenario, severity and seed")
     if everything:
@@ -253,8 +255,9 @@ class _Done:
 
 # %% ../../nbs/api/09_stress.ipynb #9d42936a
 def _run_all(
-    job: _Job, suite: Suite, plan: Sequence[tuple[Any, float, int]], workers: int, progress: bool | None
+    job: _Job, suite: Suite, plan: Sequence[tuple[Any, float, int]], workers: int, stream: Any
 ) -> Iterator[_Done]:
+    "Every cell of the plan, in its order; progress goes to the stream, or nowhere."
     from tqdm.auto import tqdm
 
     groups: dict[tuple[Any, int], list[float]] = {}
@@ -264,8 +267,8 @@ def _run_all(
         total=len(plan),
         desc=f"replay {job.pilot.spec.name}",
         unit="cell",
-        file=real_stderr(),
-        disable=None if progress is None else not progress,
+        file=stream,
+        disable=stream is None,
         leave=False,
     )
 
