@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .scenarios import check_scenario, register, scenario, suite
     from .settings import load_settings
     from .spec import Spec
-    from .stress import replay, time_calls, timed
+    from .stress import replay, stream, time_calls, timed
 
 _HOME = {
     "Evidence": "evidence",
@@ -28,6 +28,7 @@ _HOME = {
     "replay": "stress",
     "scenario": "scenarios",
     "scorecard": "card",
+    "stream": "stress",
     "suite": "scenarios",
     "time_calls": "stress",
     "timed": "stress",
@@ -48,6 +49,7 @@ __all__ = [
     "replay",
     "scenario",
     "scorecard",
+    "stream",
     "suite",
     "time_calls",
     "timed",

@@ -45,7 +45,16 @@ def cli() -> None:
 @click.option("--workers", type=int, help="Notebooks at the same time.")
 @click.option("--engine", help="papermill engine, instead of [runs] engine.")
 @click.option("--fresh", is_flag=True, help="Do again what was done with the same inputs.")
-@click.option("--dry-run", is_flag=True, help="Show the notebooks, their keys and what is done; execute nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the notebooks, their keys, what is done, and what the others will ask of the pilot; execute nothing.",
+)
+@click.option(
+    "--max-calls",
+    type=click.IntRange(min=1),
+    help="Refuse to begin where the notebooks need more calls of the pilots than this; nothing is ever sampled.",
+)
 @click.option("--any-verdict", is_flag=True, help="Exit with 0 once every card exists, whatever it says.")
 def run(
     pilots: tuple[str, ...],
@@ -56,6 +65,7 @@ def run(
     engine: str | None,
     fresh: bool,
     dry_run: bool,
+    max_calls: int | None,
     any_verdict: bool,
 ) -> None:
     """Replay reality against PILOTS and judge them.
@@ -72,12 +82,14 @@ def run(
     for spec in specs:
         if wrong := _scenario_problems(spec):
             raise SpecError(str(spec.folder / "pilot.yaml"), wrong)
+    plans = [make_plan(spec, settings, severities, seeds) for spec in specs]
+    if dry_run:
+        _dry_run(specs, plans, settings, fresh, max_calls)
+        return
+    if max_calls is not None:
+        _check_calls(specs, plans, settings, fresh, max_calls)
     cards, codes = [], []
-    for spec in specs:
-        plan = make_plan(spec, settings, severities, seeds)
-        if dry_run:
-            _show_plan(plan, settings)
-            continue
+    for spec, plan in zip(specs, plans, strict=True):
         click.echo(f"{spec.title_text}: {len(plan.units)} notebooks on {settings.runs.workers} workers", err=True)
         made = execute(plan, settings, fresh=fresh, say=lambda text: click.echo(f"  {text}", err=True))
         if made.failed:
@@ -92,9 +104,8 @@ def run(
         codes.append(_report(spec.name, made.folder))
     if cards:
         _farewell(cards)
-    if not dry_run:
-        worst = ERROR if ERROR in codes else BLOCK if BLOCK in codes else HOLD if HOLD in codes else PROMOTE
-        sys.exit(worst if worst == ERROR or not any_verdict else 0)
+    worst = ERROR if ERROR in codes else BLOCK if BLOCK in codes else HOLD if HOLD in codes else PROMOTE
+    sys.exit(worst if worst == ERROR or not any_verdict else 0)
 
 
 def _found(pilot: str) -> Path:
@@ -103,14 +114,150 @@ def _found(pilot: str) -> Path:
     return find_pilot(pilot)
 
 
-def _show_plan(plan: Any, settings: Any) -> None:
+def _folder_of(plan: Any, settings: Any) -> tuple[Path, bool]:
+    "Where a plan's results go, and whether they were begun."
     from pilot_to_prod.runs import Store
+
+    found: tuple[Path, bool] = Store(Path(settings.runs.folder), plan.pilot).run_folder(plan.hash)
+    return found
+
+
+def _to_do(plan: Any, settings: Any, fresh: bool) -> list[Any]:
+    "The units of a plan that a run would execute."
     from pilot_to_prod.runs.plan import _is_done
 
-    folder, begun = Store(Path(settings.runs.folder), plan.pilot).run_folder(plan.hash)
-    click.echo(f"{plan.pilot}: {folder}{'' if begun else ' (new)'}")
+    folder, begun = _folder_of(plan, settings)
+    return [u for u in plan.units if fresh or not begun or not _is_done(folder, u)]
+
+
+def _asks(unit: Any, spec: Any) -> tuple[Any, ...] | None:
+    "What a stress notebook hands to replay: suite, severities, seeds. None: it replays nothing and times single calls."
+    from pilot_to_prod.runs import parameters
+    from pilot_to_prod.scenarios import suite
+
+    given = {n: p.default for n, p in parameters(unit.notebook).items()} | unit.parameters
+    if "families" not in given:
+        return None
+    return suite(given["families"], spec, given["depth"]), given["severities"], given["seeds"]
+
+
+def _meter(spec: Any, settings: Any, **given: Any) -> Any:
+    from pilot_to_prod.pilot import Pilot
+    from pilot_to_prod.stress._cost import Meter
+
+    return Meter(Pilot.load(spec.folder), settings, **given)
+
+
+def _cost_of(meter: Any, unit: Any, spec: Any) -> Any:
+    asked = _asks(unit, spec)
+    return meter.timing() if asked is None else meter.replay(*asked)
+
+
+def _dry_run(specs: list[Any], plans: list[Any], settings: Any, fresh: bool, max_calls: int | None) -> None:
+    "Show what there is to do and what it asks of the pilots. Raises ReplayError where that is more than allowed."
+    wanted = []
+    for spec, plan in zip(specs, plans, strict=True):
+        folder, begun = _folder_of(plan, settings)
+        click.echo(f"{plan.pilot}: {folder}{'' if begun else ' (new)'}")
+        undone, costs = _to_do(plan, settings, fresh), {}
+        if undone:
+            click.echo(f"{plan.pilot}: counting what {len(undone)} notebooks ask", err=True)
+            meter = _meter(spec, settings)
+            costs = {u.name: _cost_of(meter, u, spec) for u in undone}
+        _show_plan(plan, costs, settings.runs.workers)
+        wanted += [(f"{plan.pilot} {n}", c) for n, c in costs.items()]
+    if len(plans) > 1:
+        _show_sum([c for _, c in wanted])
+    if max_calls is not None:
+        _refuse_beyond(max_calls, wanted)
+
+
+def _show_sum(costs: list[Any]) -> None:
+    "What several pilots are asked together; prices stay apart by currency."
+    from pilot_to_prod.stress._cost import money
+
+    prices: dict[str, float] = {}
+    for c in costs:
+        if c.price is not None:
+            prices[c.currency] = prices.get(c.currency, 0) + c.price
+    said = [f"Together: {sum(c.calls for c in costs):,} calls for {sum(c.rows for c in costs):,} rows"]
+    click.echo("; ".join(said + [f"{money(p)} {currency}" for currency, p in prices.items()]))
+
+
+def _show_plan(plan: Any, costs: dict[str, Any], workers: int) -> None:
+    "A line a notebook, their sum, and what the numbers leave out."
+    total = sum(list(costs.values())[1:], next(iter(costs.values()))) if costs else None
+    priced = f"price {total.currency}" if total is not None and total.price is not None else None
+    table = [["notebook", "key", "", "scenarios", "cells", "calls", "rows", "seconds", *([priced] if priced else [])]]
     for u in plan.units:
-        click.echo(f"  {u.name:14} {u.key[:12]} {'done' if begun and _is_done(folder, u) else 'to do'}")
+        c = costs.get(u.name)
+        table.append([u.name, u.key[:12], "done" if c is None else "to do", *([] if c is None else _figures(c))])
+    if total is not None:
+        table.append(["all", "", "", *_figures(total)])
+    click.echo(_columns(table, left=3))
+    if total is not None and total.seconds is not None:
+        first, last = (
+            [costs[u.name].seconds for u in plan.units if u.name in costs and bool(u.after) is x] for x in (False, True)
+        )
+        wall = max([sum(first) / workers, *first]) + sum(last)
+        click.echo(f"  on {workers} workers about {_span(wall)}, besides starting the notebooks")
+    for note in total.remarks if total is not None else ():
+        click.echo(f"  - {note}")
+
+
+def _figures(c: Any) -> list[str]:
+    "Scenarios, cells, calls, rows, seconds and price of a cost, as text."
+    from pilot_to_prod.stress._cost import money
+
+    out = [f"{n:,}" for n in (c.scenarios, c.cells, c.calls, c.rows)] + ["-" if c.seconds is None else f"{c.seconds:,.1f}"]
+    return out if c.price is None else [*out, money(c.price)]
+
+
+def _columns(table: list[list[str]], left: int) -> str:
+    "Rows of text as aligned columns, the first few to the left and the rest, numbers, to the right."
+    widths = [min(max(len(row[i]) for row in table if i < len(row)), 60) for i in range(max(map(len, table)))]
+    lines = [
+        "  ".join(v.ljust(w) if i < left else v.rjust(w) for i, (v, w) in enumerate(zip(r, widths, strict=False)))
+        for r in table
+    ]
+    return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _check_calls(specs: list[Any], plans: list[Any], settings: Any, fresh: bool, max_calls: int) -> None:
+    "Raises ReplayError where the undone notebooks of all pilots need more calls than that; no pilot is asked to find out."
+    jobs = []
+    for spec, plan in zip(specs, plans, strict=True):
+        if undone := _to_do(plan, settings, fresh):
+            meter = _meter(spec, settings, time_rows=0)
+            jobs += [(f"{plan.pilot} {u.name}", meter, u, spec) for u in undone]
+    asked = [(meter, _asks(u, spec)) for _, meter, u, spec in jobs]
+    if sum(meter.timing().calls if a is None else meter.most(*a) for meter, a in asked) > max_calls:
+        _refuse_beyond(max_calls, [(name, _cost_of(meter, u, spec)) for name, meter, u, spec in jobs])
+
+
+def _refuse_beyond(max_calls: int, wanted: list[tuple[str, Any]]) -> None:
+    "Raises ReplayError where notebooks need more calls than that."
+    from pilot_to_prod.stress import ReplayError
+
+    calls, rows, most = (sum(getattr(c, n) for _, c in wanted) for n in ("calls", "rows", "most_calls"))
+    if calls <= max_calls:
+        if most > max_calls:
+            click.echo(
+                f"p2p: {calls:,} calls are needed; up to {most:,}, more than --max-calls {max_calls}, if the answers turn out to depend "
+                "on which rows are asked together.",
+                err=True,
+            )
+        return
+    shown = ", ".join(f"{name} {c.calls:,}" for name, c in sorted(wanted, key=lambda w: -w[1].calls)[:3])
+    raise ReplayError(
+        f"the notebooks need {calls:,} calls of the pilot for {rows:,} rows, {calls - max_calls:,} more than --max-calls {max_calls}. "
+        f"No notebook was started and nothing was left out. Most calls: {shown}. Allow {calls:,}, or take fewer severities or seeds "
+        "(--severities, --seeds), a smaller suite (in pilot.yaml, or [replay] suite), or fewer timed calls ([latency] runs, calls)."
+    )
 
 
 def _report(name: str, folder: Path) -> int:
@@ -185,6 +332,9 @@ def _scenario_problems(spec: Any) -> list[Any]:
         try:
             if value:
                 scenario(**value)
+        except (ImportError, AttributeError) as e:
+            says = f"{e}. 'module:attribute' must be importable: run from its folder with PYTHONPATH=. or install it."
+            out.append(Problem((*where, "scenario"), says))
         except (LookupError, ValueError, TypeError) as e:
             out.append(Problem((*where, "scenario"), str(e.args[0] if e.args else e)))
     return out
@@ -208,21 +358,180 @@ def init(folder: Path, data: Path, label: str, model: str, seen: Path | None, tr
 
 
 @cli.command()
-@click.argument("pilot", required=False)
-def scenarios(pilot: str | None) -> None:
-    "List the scenarios, or those that apply to PILOT and why others do not."
-    from pilot_to_prod.scenarios import kinds, suite
+@click.argument("name", required=False)
+@click.option("--family", help="Only those of one family, such as missing or noise.")
+@click.option("--pilot", help="Which apply to this pilot, with which parameters, and why others do not.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def scenarios(name: str | None, family: str | None, pilot: str | None, as_json: bool) -> None:
+    "List every kind of scenario; say all about the one called NAME; or those that apply to a pilot."
+    import json
+
+    chosen = _chosen_kinds(name, family)
+    if pilot is not None:
+        _show_applying(pilot, chosen, as_json)
+    elif as_json:
+        click.echo(json.dumps([_as_values(k) for k in chosen.values()], indent=1, ensure_ascii=False, default=str))
+    elif name is not None:
+        _show_kind(chosen[name])
+    else:
+        _show_kinds(chosen)
+
+
+def _chosen_kinds(name: str | None, family: str | None) -> dict[str, Any]:
+    "Kinds by name. Raises UsageError with the nearest names."
+    from pilot_to_prod.scenarios import kind_named, kinds
+    from pilot_to_prod.spec import near
+
+    known = kinds()
+    if family is not None and family not in {k.family for k in known.values()}:
+        raise click.UsageError(f"no family is called {family!r}. {near(family, {k.family for k in known.values()})}")
+    if name is not None:
+        if name not in known and ":" not in name:
+            pilot = f" A pilot is named by --pilot {name}." if Path(name, "pilot.yaml").exists() else ""
+            raise click.UsageError(f"no scenario is called {name!r}. {near(name, known)}{pilot}")
+        try:
+            known = {name: kind_named(name)}
+        except (LookupError, ImportError, AttributeError) as e:
+            raise click.UsageError(f"{name}: {e.args[0]}") from None
+    out = {n: k for n, k in known.items() if family in (None, k.family)}
+    if not out:
+        raise click.UsageError(f"{name!r} is of the family {known[name or ''].family!r}, not {family!r}.")
+    return out
+
+
+def _as_values(kind: Any) -> dict[str, Any]:
+    "A kind as plain values."
+    from pilot_to_prod.scenarios._kinds import EXPECTED
+
+    return {
+        "name": kind.name,
+        "family": kind.family,
+        "unit": kind.unit,
+        "roles": list(kind.roles),
+        "expect": kind.expect,
+        "good_pilot": EXPECTED[kind.expect],
+        "depth": kind.depth,
+        "severities": None if kind.severities is None else list(kind.severities),
+        "needs": list(kind.needs),
+        "simulates": kind.doc.splitlines()[0],
+        "doc": kind.doc,
+        "parameters": [{"name": n, "default": v, "about": about} for n, v, about in _parameters_of(kind)],
+    }
+
+
+def _parameters_of(kind: Any) -> list[tuple[str, Any, str]]:
+    "Name, default and the comment beside it in the source, where that can be read."
+    import inspect
+    import re
+
+    try:
+        lines = inspect.getsource(kind.change).splitlines()
+    except (OSError, TypeError):
+        lines = []
+    said = {m[1]: m[2] for m in (re.match(r"\s*(\w+)\s*:[^#]*#\s*(.+)$", line) for line in lines) if m}
+    return [(n, v, said.get(n, "")) for n, v in kind.parameters.items()]
+
+
+def _show_kinds(chosen: dict[str, Any]) -> None:
+    from pilot_to_prod.spec import INPUT_ROLES
+
+    families: dict[str, list[Any]] = {}
+    for kind in chosen.values():
+        families.setdefault(kind.family, []).append(kind)
+    table = [
+        [
+            k.name,
+            k.unit,
+            "any input" if set(k.roles) == set(INPUT_ROLES) else ", ".join(k.roles),
+            k.expect,
+            k.depth,
+            k.doc.splitlines()[0],
+        ]
+        for k in chosen.values()
+    ]
+    head = ["name", "unit", "roles", "expect", "depth", "simulates"]
+    lines = iter(_columns([head, *table], left=6).splitlines())
+    click.echo(next(lines))
+    for family, found in families.items():
+        click.echo(f"{family} ({len(found)})")
+        for _ in found:
+            click.echo(next(lines))
+    click.echo(
+        f"{len(chosen)} kinds. All about one: p2p scenarios NAME. Which apply to a pilot, and why others do not: --pilot PILOT"
+    )
+
+
+def _show_kind(kind: Any) -> None:
+    says = _as_values(kind)
+    click.secho(says["name"], bold=True)
+    click.echo(f"{says['doc']}\n")
+    at = "the usual ones" if kind.severities is None else ", ".join(f"{s:g}" for s in kind.severities)
+    click.echo(f"family: {kind.family}   unit: {kind.unit}   depth: {kind.depth}   severities: {at}")
+    if kind.needs:
+        click.echo(f"needs: {', '.join(kind.needs)}")
+    if kind.parameters:
+        click.echo("parameters:")
+        table = [[f"{p['name']} = {p['default']!r}", *([f"# {p['about']}"] if p["about"] else [])] for p in says["parameters"]]
+        click.echo(_columns(table, left=2))
+    else:
+        click.echo("parameters: none of its own")
+    given = ", ".join(f"{n}: {_yaml(v)}" for n, v in kind.parameters.items())
+    click.echo(
+        f"in pilot.yaml: scenario: {{name: {kind.name}{', ' if given else ''}{given}}}"
+        if given
+        else f"in pilot.yaml: scenario: {kind.name}"
+    )
+
+
+def _yaml(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _show_applying(pilot: str, chosen: dict[str, Any], as_json: bool) -> None:
+    "Those of some kinds that apply to a pilot, as its deepest suite has them, and why the others do not."
+    import json
+
+    from pilot_to_prod.scenarios import suite
     from pilot_to_prod.spec import Spec
 
-    if pilot is None:
-        for kind in kinds().values():
-            click.echo(f"{kind.family:14} {kind.name:16} {kind.unit:7} {kind.expect:10} {kind.doc.splitlines()[0]}")
+    spec = Spec.load(_found(pilot))
+    found = suite("deep", spec)
+    entries = [(s, at, chosen[s.name]) for s, at in found if s.name in chosen]
+    left = [(n, why) for n, why in found.left_out if n in chosen]
+    there = {s.name for s, _, _ in entries} | {n for n, _ in left}
+    left += [(n, "its family belongs to no suite: name it in the suite of pilot.yaml") for n in chosen if n not in there]
+    if as_json:
+        values = [
+            {
+                **s.to_json(),
+                "label": s.label,
+                "family": k.family,
+                "expect": s.expect,
+                "depth": k.depth,
+                "severities": at,
+                "needs": k.needs,
+            }
+            for s, at, k in entries
+        ]
+        for v in values:
+            del v["severity"]
+        said = {"pilot": spec.name, "applies": values, "left_out": [{"name": n, "why": why} for n, why in left]}
+        click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
-    found = suite("standard", Spec.load(_found(pilot)))
-    for one, at in found:
-        click.echo(f"{one.family:14} {one.label:34} {one.expect:10} {', '.join(f'{s:g}' for s in at) if at else 'as usual'}")
-    for name, why in found.left_out:
-        click.echo(f"left out: {name} ({why})")
+    table = [["family", "scenario", "expect", "depth", "severities", "columns"]]
+    for s, at, k in entries:
+        on = (
+            ""
+            if s.columns is None
+            else ", ".join(s.columns[:3]) + (f" and {len(s.columns) - 3} more" if len(s.columns) > 3 else "")
+        )
+        sure = " (if the pilot gives probabilities)" if "confidence" in k.needs else ""
+        table.append([k.family, s.label, s.expect, k.depth, ", ".join(f"{v:g}" for v in at) if at else "as usual", on + sure])
+    click.echo(_columns(table, left=6))
+    for n, why in left:
+        click.echo(f"left out: {n} ({why})")
 
 
 @cli.group()

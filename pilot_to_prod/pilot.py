@@ -7,7 +7,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/pilot.html.md"""
 # %% auto #0
 __all__ = ['Loader', 'PilotError', 'loader', 'data_problems', 'Pilot', 'find_pilot', 'check_pilot', 'begin_pilot', 're_name']
 
-# %% ../nbs/api/02_pilot.ipynb #189bbfee
+# %% ../nbs/api/02_pilot.ipynb #b0920cbc
 import importlib
 import importlib.util
 import inspect
@@ -38,11 +38,11 @@ from pilot_to_prod.spec import (
     read_frame,
 )
 
-# %% ../nbs/api/02_pilot.ipynb #18deb4ad
+# %% ../nbs/api/02_pilot.ipynb #ad80155b
 class PilotError(ValueError):
     "A pilot that cannot be loaded, or that broke its contract."
 
-# %% ../nbs/api/02_pilot.ipynb #a84e37c6
+# %% ../nbs/api/02_pilot.ipynb #6dd979da
 Loader = Callable[[Spec], Any]
 _LOADERS: dict[str, Loader] = {}
 
@@ -58,7 +58,7 @@ def loader(
 
     return wrap
 
-# %% ../nbs/api/02_pilot.ipynb #6380a461
+# %% ../nbs/api/02_pilot.ipynb #a5ae83e5
 _TRUSTED = ("sklearn.", "numpy.", "scipy.")
 
 
@@ -76,14 +76,14 @@ def _skops(spec: Spec) -> Any:
         )
     return load(path, trusted=found)
 
-# %% ../nbs/api/02_pilot.ipynb #e676bb0f
+# %% ../nbs/api/02_pilot.ipynb #9d6a41f9
 def _model_file(spec: Spec) -> str:
     path = spec.path(spec.model.path or "")
     if not Path(path).is_file():
         raise PilotError(f"{path}: no such model file (model.path of {spec.name}). Train it, or correct the path.")
     return path
 
-# %% ../nbs/api/02_pilot.ipynb #841265ba
+# %% ../nbs/api/02_pilot.ipynb #0deb2994
 @loader("pickle")
 @loader("joblib")
 def _pinned(spec: Spec) -> Any:
@@ -99,14 +99,19 @@ def _pinned(spec: Spec) -> Any:
 
     return joblib.load(path)
 
-# %% ../nbs/api/02_pilot.ipynb #476198f5
+# %% ../nbs/api/02_pilot.ipynb #e9a6167d
 @loader("module")
 def _module(spec: Spec) -> Any:
-    source, _, attribute = (spec.model.ref or "").rpartition(":")
+    return _function(spec, spec.model.ref or "", "model.ref")
+
+
+def _function(spec: Spec, ref: str, where: str) -> Any:
+    "What `module:function`, or `file.py:function` from the pilot's folder, names. Raises PilotError."
+    source, _, attribute = ref.rpartition(":")
     if source.endswith(".py"):
         path = Path(spec.path(source))
         if not path.is_file():
-            raise PilotError(f"{path}: no such file (model.ref of {spec.name}).")
+            raise PilotError(f"{path}: no such file ({where} of {spec.name}).")
         name = f"_pilot_{spec.name}_{path.stem}"
         made = importlib.util.spec_from_file_location(name, path)
         assert made is not None and made.loader is not None
@@ -118,16 +123,16 @@ def _module(spec: Spec) -> Any:
             module = importlib.import_module(source)
         except ModuleNotFoundError as e:
             raise PilotError(
-                f"model.ref of {spec.name}: {e}. It must be importable, or a path ending in .py from the pilot's folder."
+                f"{where} of {spec.name}: {e}. It must be importable, or a path ending in .py from the pilot's folder."
             ) from e
     if not hasattr(module, attribute):
         raise PilotError(
-            f"model.ref of {spec.name}: {source} has no {attribute!r}. "
+            f"{where} of {spec.name}: {source} has no {attribute!r}. "
             f"{near(attribute, [n for n in dir(module) if not n.startswith('_')])}"
         )
     return getattr(module, attribute)
 
-# %% ../nbs/api/02_pilot.ipynb #53c499e3
+# %% ../nbs/api/02_pilot.ipynb #34b93163
 def _open(spec: Spec) -> Any:
     for entry in entry_points(group="pilot_to_prod.loaders"):
         if entry.name not in _LOADERS:
@@ -147,7 +152,7 @@ def _plain(error: BaseException) -> str:
     "An error's own words, as text that can be written anywhere."
     return str(error)[:300].encode("utf-8", "backslashreplace").decode()
 
-# %% ../nbs/api/02_pilot.ipynb #953e77a1
+# %% ../nbs/api/02_pilot.ipynb #82d5df58
 def data_problems(
     frame: pd.DataFrame,
     spec: Spec,
@@ -176,7 +181,9 @@ def data_problems(
             say(f"no column {name!r}. {near(name, map(str, frame.columns))}")
     for name in dict.fromkeys(wanted):
         if name in frame:
-            out += _surrogates(frame[name], name, where) or (_text_problems(frame[name], name, where) if spec.roles.get(name) == "text" else [])
+            out += _surrogates(frame[name], name, where) or (
+                _text_problems(frame[name], name, where) if spec.roles.get(name) == "text" else []
+            )
     if spec.data.id in frame and which == "replay":
         ids = frame[spec.data.id]
         twice = ids[ids.duplicated(keep=False)]
@@ -191,16 +198,18 @@ def data_problems(
         out += _label_problems(frame[spec.data.label], spec, where, set(labels), which)
     return out
 
-# %% ../nbs/api/02_pilot.ipynb #5a0b7693
+# %% ../nbs/api/02_pilot.ipynb #5180c410
 def _surrogates(series: pd.Series, name: str, where: tuple[str, str]) -> list[Problem]:
     "Lone surrogates, which are no characters: only object columns can hold them."
     if series.dtype != object:
         return []
-    bad = [i for i, v in enumerate(series) if isinstance(v, str) and not v.isascii() and any("\ud800" <= c <= "\udfff" for c in v)]
+    bad = [
+        i for i, v in enumerate(series) if isinstance(v, str) and not v.isascii() and any("\ud800" <= c <= "\udfff" for c in v)
+    ]
     says = f"column {name!r}, row {bad[0] if bad else 0}: a lone surrogate, which is not a character ({len(bad)} rows)."
     return [Problem(where, f"{says} Repair the file's encoding, for example with ftfy.")] if bad else []
 
-# %% ../nbs/api/02_pilot.ipynb #cd2c7edc
+# %% ../nbs/api/02_pilot.ipynb #71cef452
 def _text_problems(series: pd.Series, name: str, where: tuple[str, str]) -> list[Problem]:
     if pd.api.types.is_numeric_dtype(series.dtype):
         return [
@@ -221,7 +230,7 @@ def _text_problems(series: pd.Series, name: str, where: tuple[str, str]) -> list
         ]
     return []
 
-# %% ../nbs/api/02_pilot.ipynb #97e34e41
+# %% ../nbs/api/02_pilot.ipynb #8fc7a9eb
 def _label_problems(series: pd.Series, spec: Spec, where: tuple[str, str], labels: set[str], which: str) -> list[Problem]:
     out, name = [], spec.data.label
     if series.isna().any():
@@ -255,7 +264,7 @@ def _label_problems(series: pd.Series, spec: Spec, where: tuple[str, str], label
         )
     return out
 
-# %% ../nbs/api/02_pilot.ipynb #cf4612ec
+# %% ../nbs/api/02_pilot.ipynb #2ebca867
 class Pilot:
     "A promise, the model behind it, and its rows. Made by `Pilot.load` or `Pilot.of`."
 
@@ -434,6 +443,34 @@ class Pilot:
         return table.reindex(columns=list(self.labels), fill_value=0.0)
 
     @cached_property
+    def trainer(self) -> Callable[[pd.DataFrame], Any] | None:
+        "Rows → a fitted model: as model.train of the promise says, else a scikit-learn model fitted anew; None where neither is there."
+        if self.spec.model.train is not None:
+            return _function(self.spec, self.spec.model.train, "model.train")
+        if not (hasattr(self.model, "fit") and hasattr(self.model, "get_params")):
+            return None
+
+        def again(rows: pd.DataFrame) -> Any:
+            from sklearn.base import clone
+
+            kept = rows[rows[self.spec.data.label].notna()]
+            return clone(self.model).fit(self._given(kept), kept[self.spec.data.label])
+
+        return again
+
+    def trained(
+        self,
+        rows: pd.DataFrame,  # like the reference, labels included
+    ) -> "Pilot":
+        "The same promise, with a model trained on other rows. Raises PilotError where nothing says how it is trained."
+        if self.trainer is None:
+            raise PilotError(
+                f"pilot {self.spec.name!r} cannot be trained again: its model is no scikit-learn estimator. Name a function of rows "
+                "in model.train, such as train: train.py:train."
+            )
+        return Pilot(self.spec, self.trainer(rows), self._frames["reference"], self._frames["replay"])
+
+    @cached_property
     def hash(self) -> str:
         "What names the model: SHA-256 of its file, or of its source and state."
         spec = self.spec
@@ -451,7 +488,7 @@ class Pilot:
     def __repr__(self) -> str:
         return f"<pilot {self.spec.name}: {self.spec.task}, {len(self.spec.inputs)} inputs>"
 
-# %% ../nbs/api/02_pilot.ipynb #5f0cdf3d
+# %% ../nbs/api/02_pilot.ipynb #be465ed9
 def find_pilot(
     source: str | Path,  # a folder, a pilot.yaml, or a name
 ) -> Path:
@@ -470,7 +507,7 @@ def find_pilot(
         str(source), [Problem((), f"{says} Your own is begun with: p2p init FOLDER --data FILE --label COLUMN --model FILE")]
     )
 
-# %% ../nbs/api/02_pilot.ipynb #87142c41
+# %% ../nbs/api/02_pilot.ipynb #6908c4ec
 def check_pilot(
     pilot: Any,  # anything with spec, labels, predict and perhaps predict_proba
     sample: pd.DataFrame,  # rows to try it on
@@ -495,7 +532,7 @@ def check_pilot(
         )
     return table
 
-# %% ../nbs/api/02_pilot.ipynb #222db813
+# %% ../nbs/api/02_pilot.ipynb #2541deac
 def _check_answers(pilot: Any, sample: pd.DataFrame, answers: pd.Series, say: Callable[..., None]) -> None:
     single = pd.concat([pilot.predict(sample.iloc[[i]]) for i in range(len(sample))])
     say(
@@ -515,7 +552,7 @@ def _check_answers(pilot: Any, sample: pd.DataFrame, answers: pd.Series, say: Ca
         if getattr(pilot, "has_proba", False):
             _check_proba(pilot, sample, say)
 
-# %% ../nbs/api/02_pilot.ipynb #6e15db99
+# %% ../nbs/api/02_pilot.ipynb #1e1458ad
 def _equal(a: pd.Series, b: pd.Series) -> bool:
     if pd.api.types.is_float_dtype(a.dtype):
         return bool(np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-9, atol=1e-12, equal_nan=True))
@@ -530,7 +567,7 @@ def _check_proba(pilot: Any, sample: pd.DataFrame, say: Callable[..., None]) -> 
     )
     say("probabilities sum to one", bool(np.allclose(table.sum(axis=1), 1)), "rows do not sum to one")
 
-# %% ../nbs/api/02_pilot.ipynb #8e24c836
+# %% ../nbs/api/02_pilot.ipynb #04b4da6c
 _BEGUN = """# yaml-language-server: $schema=https://pilot-to-prod.github.io/pilot_to_prod/schemas/pilot.json
 # The promise of {name}: begun by p2p init. Read it, correct what was guessed, then: p2p check {folder}
 name: {name}
@@ -614,7 +651,7 @@ def begin_pilot(
     Spec.load(target)
     return target
 
-# %% ../nbs/api/02_pilot.ipynb #0b430231
+# %% ../nbs/api/02_pilot.ipynb #26b66b33
 def re_name(text: str) -> str:
     "A folder's name as a pilot's: small letters, digits, - and _."
     made = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text.lower()).strip("-_")
@@ -635,7 +672,7 @@ def _q(value: str) -> str:
         else json.dumps(value, ensure_ascii=False)
     )
 
-# %% ../nbs/api/02_pilot.ipynb #ef623681
+# %% ../nbs/api/02_pilot.ipynb #637f8cd0
 def _model_lines(folder: Path, model: str, trust: bool) -> tuple[str, str]:
     path = Path(model)
     loaders = {".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "joblib"}
@@ -661,7 +698,7 @@ def _relative(path: Path, folder: Path) -> str:
 
     return os.path.relpath(path.resolve(), folder.resolve())
 
-# %% ../nbs/api/02_pilot.ipynb #13c0275e
+# %% ../nbs/api/02_pilot.ipynb #a6a7b99a
 def _divided(folder: Path, data: Path, rows: pd.DataFrame, label: str, seen: Path | None) -> tuple[str, str]:
     "Paths of the reference and replay rows; what the model has seen is left out of the replay set."
     here = _relative(data, folder)
@@ -683,7 +720,7 @@ def _divided(folder: Path, data: Path, rows: pd.DataFrame, label: str, seen: Pat
     fresh.to_csv(folder / "data" / "replay.csv", index=False)
     return _relative(seen, folder) if label in known else here, "data/replay.csv"
 
-# %% ../nbs/api/02_pilot.ipynb #a44da1f9
+# %% ../nbs/api/02_pilot.ipynb #4b9c52c9
 def _task_of(y: pd.Series) -> str:
     many = pd.api.types.is_numeric_dtype(y.dtype) and not pd.api.types.is_bool_dtype(y.dtype) and y.nunique() > 20
     return "regression" if many else "binary" if y.nunique() == 2 else "multiclass"

@@ -7,7 +7,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/settings.html.md"""
 # %% auto #0
 __all__ = ['Runs', 'Replay', 'Deadlines', 'Latency', 'Settings', 'find_settings', 'SettingsError', 'load_settings']
 
-# %% ../nbs/api/00_settings.ipynb #e288a9f2
+# %% ../nbs/api/00_settings.ipynb #d1a79f3a
 import configparser
 import difflib
 import os
@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
-# %% ../nbs/api/00_settings.ipynb #1aba2bf9
+# %% ../nbs/api/00_settings.ipynb #91e431bf
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,7 @@ class _Section(BaseModel):
         wants_many = "tuple" in str(cls.model_fields[info.field_name].annotation)
         return tuple(v.strip() for v in value.split(",")) if wants_many and isinstance(value, str) else value
 
-# %% ../nbs/api/00_settings.ipynb #f9fc5fed
+# %% ../nbs/api/00_settings.ipynb #734ef452
 class Runs(_Section):
     "Where runs go and how notebooks are executed."
 
@@ -37,17 +37,18 @@ class Runs(_Section):
     workers: PositiveInt = 2
     engine: str = "nbclient"
 
-# %% ../nbs/api/00_settings.ipynb #19c3b70e
+# %% ../nbs/api/00_settings.ipynb #0c4f78a7
 class Replay(_Section):
     "What a replay does when nobody says otherwise."
 
     severities: tuple[float, ...] = (0.1, 0.3, 0.5)
     seeds: tuple[int, ...] = (0, 1)
     suite: str = "standard"
-    batch_rows: PositiveInt = 8192
+    batch_rows: PositiveInt = 65536
+    memory_rows: PositiveInt = 1_000_000
     examples: int = Field(20, ge=0)
 
-# %% ../nbs/api/00_settings.ipynb #6c74afe2
+# %% ../nbs/api/00_settings.ipynb #3f104388
 class Deadlines(_Section):
     "Seconds for one call of a pilot, one notebook cell, one run."
 
@@ -55,7 +56,7 @@ class Deadlines(_Section):
     cell: PositiveInt = 900
     run: PositiveInt = 3600
 
-# %% ../nbs/api/00_settings.ipynb #8e66a336
+# %% ../nbs/api/00_settings.ipynb #0a6dda4d
 class Latency(_Section):
     "Repeated runs, timed calls in each, calls before them that do not count."
 
@@ -63,7 +64,7 @@ class Latency(_Section):
     calls: PositiveInt = 200
     warmup: int = Field(20, ge=0)
 
-# %% ../nbs/api/00_settings.ipynb #cebd1fc8
+# %% ../nbs/api/00_settings.ipynb #6e909441
 class Settings(BaseModel):
     "All settings, merged."
 
@@ -74,7 +75,7 @@ class Settings(BaseModel):
     latency: Latency = Latency()
     source: str = "defaults"  # the file they come from
 
-# %% ../nbs/api/00_settings.ipynb #4980c369
+# %% ../nbs/api/00_settings.ipynb #6013b2d4
 def find_settings(
     start: Path | None = None,  # folder to look from, upwards; None: the working folder
 ) -> Path | None:  # None: no file, only defaults
@@ -89,16 +90,16 @@ def find_settings(
             return path
     return None
 
-# %% ../nbs/api/00_settings.ipynb #99111a3b
+# %% ../nbs/api/00_settings.ipynb #be30bd26
 class SettingsError(ValueError):
     "Everything that is wrong with the settings."
 
-# %% ../nbs/api/00_settings.ipynb #35395a72
+# %% ../nbs/api/00_settings.ipynb #0fdc9c0e
 def _nearest(name: str, known: Any) -> str:
     found = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {found[0]!r}?" if found else f"Known: {', '.join(known)}."
 
-# %% ../nbs/api/00_settings.ipynb #fcf4bf1a
+# %% ../nbs/api/00_settings.ipynb #1a5c5852
 def _problems(error: ValidationError, source: str) -> list[str]:
     out = []
     for e in error.errors():
@@ -111,7 +112,7 @@ def _problems(error: ValidationError, source: str) -> list[str]:
             out.append(f"{source} [{section}] {key}: {e['msg']}; got {e['input']!r}.")
     return out
 
-# %% ../nbs/api/00_settings.ipynb #f96fcf47
+# %% ../nbs/api/00_settings.ipynb #9691411a
 def load_settings(
     flags: Mapping[str, Any] | None = None,  # "section.key" → value; None values are left out
     *,
@@ -130,7 +131,12 @@ def load_settings(
         stray = [k for k in (parser["pilot_to_prod"] if parser.has_section("pilot_to_prod") else ()) if k != "version"]
         if stray or "source" in values:
             where = f"[pilot_to_prod] {stray[0]}" if stray else "[source]"
-            known = [f"[{n}] {k}" for n, f in Settings.model_fields.items() if n != "source" for k in f.default.__class__.model_fields]
+            known = [
+                f"[{n}] {k}"
+                for n, f in Settings.model_fields.items()
+                if n != "source"
+                for k in f.default.__class__.model_fields
+            ]
             raise SettingsError(f"{path} {where}: unknown. {_nearest(where, known)}")
     for name, value in environ.items():
         if not name.startswith("P2P_"):

@@ -18,6 +18,7 @@ def rendered() -> str:
                 source.replace("](images/", "](nbs/images/")
                 .replace("](explanations/", "](nbs/explanations/")
                 .replace("](api/", "](nbs/api/")
+                .replace("](how-to/", "](nbs/how-to/")
             )
         elif cell["cell_type"] == "code":
             shown = "\n".join(line for line in source.splitlines() if not line.startswith("#|"))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pilot_to_prod.runs import NotebookError, check_parameters, notebooks, parameters
+from pilot_to_prod.runs import STRESS, NotebookError, check_parameters, notebooks, parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("name", ["missing", "messy", "multilingual", "scorecard"])
+@pytest.mark.parametrize("name", [*STRESS, "scorecard"])
 def test_a_stress_notebook_is_a_thin_program(name: str) -> None:
     path = notebooks()[name]
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

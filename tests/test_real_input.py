@@ -14,16 +14,17 @@ from skops.io import dump
 
 from pilot_to_prod import Evidence, Pilot, replay, scenario, scorecard, suite
 from pilot_to_prod.gates import Judged, Verdict, judge
-from pilot_to_prod.scenarios.multilingual import coverage, lexicons, switchable
+from pilot_to_prod.scenarios.ambiguity import collisions
+from pilot_to_prod.scenarios.language import COUNTS, coverage, lexicon, lexicons, switchable
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 LANGUAGES = ("de", "da", "zh", "tr", "ar")
-LEXICONS = sorted(
-    json.loads(resources.files("pilot_to_prod").joinpath("scenarios/tables/lexicon_coverage.json").read_text(encoding="utf-8"))[
-        "coverage"
-    ]
-)
+MIXED = ("de", "da", "tr")  # those of them that have a lexicon
+STATED = json.loads(
+    resources.files("pilot_to_prod").joinpath("scenarios/tables/language.sources.json").read_text(encoding="utf-8")
+)["lexicon_en.tsv"]
+LEXICONS = sorted(STATED["coverage"])  # language → text → share of its content words
 PROMISE = """
 name: assistant
 task: multiclass
@@ -92,8 +93,9 @@ def assistant(xsid: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def requests(assistant: Pilot) -> Evidence:
-    "Whole requests in five languages, and typos in three words of ten."
+    "Whole requests in five languages, three in ten or all known words in three of them, and typos in three words of ten."
     wanted = [(scenario("parallel_text", language=x), (1.0,)) for x in LANGUAGES] + [(scenario("typos"), (0.3,))]
+    wanted += [(scenario("code_switch", language=x), (0.3, 1.0)) for x in MIXED]
     return replay(assistant, suite(wanted, assistant.spec), seeds=(0,), progress=False)
 
 
@@ -104,7 +106,7 @@ def judged(assistant: Pilot, requests: Evidence) -> dict[str, Judged]:
 
 def test_every_request_is_asked_in_every_language(requests: Evidence) -> None:
     assert len(requests) == 500
-    assert len(requests.cells) == len(LANGUAGES) + 1
+    assert len(requests.cells) == len(LANGUAGES) + 2 * len(MIXED) + 1
     assert not len(requests.faults)
     whole = [c for c in requests.cells if c.kind == "parallel_text"]
     assert [(c.asked, c.eligible, c.delivered, c.changed) for c in whole] == [(500,) * 4] * len(LANGUAGES)
@@ -121,6 +123,29 @@ def test_english_is_understood_and_no_other_language_comes_near(requests: Eviden
 def test_typos_cost_less_than_any_language(requests: Evidence) -> None:
     table = requests.to_frame().set_index("scenario")["value"]
     assert table["clean"] > table["typos"] > max(value for x, (value, _, _) in asked_in(requests).items() if x != "en")
+
+
+@pytest.mark.parametrize("language", MIXED)
+def test_a_whole_request_costs_more_than_every_known_word_of_it(requests: Evidence, language: str) -> None:
+    table = requests.to_frame().query(f"scenario == \"code_switch(language='{language}')\"").set_index("severity")["value"]
+    found = asked_in(requests)
+    assert found["en"][0] > table[0.3] > table[1.0] > found[language][0]
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - set(MIXED)))
+def test_a_language_without_a_lexicon_is_refused_and_in_no_suite(assistant: Pilot, language: str) -> None:
+    with pytest.raises(ValueError, match=f"no lexicon en → {language}; known: en → da, en → de"):
+        scenario("code_switch", language=language).fit(assistant.reference, assistant.spec)
+    mixed = {dict(one.params)["language"] for one, _ in suite("language", assistant.spec) if one.name == "code_switch"}
+    assert mixed == set(MIXED)
+
+
+def test_detection_leaves_few_english_words_untreated_and_says_so(requests: Evidence) -> None:
+    "The promise names no language: a request that seems to be in another one is left alone, and counted."
+    cells = [c for c in requests.cells if c.kind == "code_switch"]
+    assert {c.untreated for c in cells} == {cells[0].untreated}
+    assert 0 < cells[0].untreated <= 0.01 * cells[0].units
+    assert sum("knows nothing of" in note for note in requests.notes) == len(MIXED)
 
 
 def test_the_promise_of_every_language_fails(judged: dict[str, Judged]) -> None:
@@ -183,31 +208,69 @@ def test_the_books_are_exact(questions: Evidence) -> None:
     assert all(c.exercised and c.delivered > 0 and c.units >= c.eligible for c in questions.cells)
 
 
+@pytest.fixture(scope="module")
+def doubtful(bank: Pipeline) -> Evidence:
+    "Every fourth test question (ten of each intent) under three kinds of ambiguity, all rows hit."
+    train, test = pd.read_csv(real("banking77/train.csv")), pd.read_csv(real("banking77/test.csv"))
+    pilot = Pilot.of(bank, test.iloc[::4], label="category", reference=train)
+    wanted = [scenario(name) for name in ("truncation", "two_intents", "no_referent")]
+    return replay(pilot, suite(wanted, pilot.spec), severities=(1,), seeds=(0,), progress=False)
+
+
+def collided(evidence: Evidence, kind: str) -> pd.DataFrame:
+    "All pairs that are confused more often under a kind than clean, the worst first."
+    at = next(i for i, c in enumerate(evidence.cells) if c.kind == kind)
+    return collisions(evidence.truth, evidence.clean, evidence.answers[at], evidence.labels, top=10_000)
+
+
+@pytest.mark.parametrize("kind", ["truncation", "two_intents", "no_referent"])
+def test_collisions_are_counted_from_the_answers(doubtful: Evidence, kind: str) -> None:
+    found, labels = collided(doubtful, kind), list(doubtful.labels)
+    at = next(i for i, c in enumerate(doubtful.cells) if c.kind == kind)
+    assert found["more"].is_monotonic_decreasing and (found["more"] > 0).all()
+    for row in found.head(20).itertuples():
+        own = doubtful.truth == labels.index(row.truth)
+        for before_or_after, answers in ((row.clean, doubtful.clean), (row.stressed, doubtful.answers[at])):
+            assert before_or_after == (answers[own] == labels.index(row.answer)).sum()
+
+
+def test_what_loses_its_subject_collides_in_few_pairs_and_a_second_request_in_many(doubtful: Evidence) -> None:
+    few, many = (collided(doubtful, kind)["more"] for kind in ("no_referent", "two_intents"))
+    assert few.head(10).sum() / few.sum() > 1.5 * many.head(10).sum() / many.sum()
+
+
 # --- what the word lists know of real texts
 
 
 @pytest.fixture(scope="module")
 def texts(xsid: pd.DataFrame) -> dict[str, list[str]]:
-    "Column of the table of lexicons → the texts it was measured on."
-    english = xsid[(xsid["lang"] == "en") & (xsid["split"] == "test")]
-    questions = pd.read_csv(real("banking77/test.csv"))
+    "Name of a text, as the table of sources has it → its items."
+    small = json.loads(real("clinc150/data_small.json").read_text(encoding="utf-8"))
+    comments = {part: pd.read_csv(real(f"nusax/english-{part}.csv"))["text"].tolist() for part in ("train", "valid", "test")}
     return {
-        "coverage on xSID 0.7 English test": english["text"].tolist(),
-        "coverage on banking77 test": questions["text"].tolist(),
+        "xSID 0.7 English test": xsid.loc[(xsid["lang"] == "en") & (xsid["split"] == "test"), "text"].tolist(),
+        "banking77 test": pd.read_csv(real("banking77/test.csv"))["text"].tolist(),
+        "CLINC150 test": [said for said, _ in small["test"]],
+        "CLINC150 train": [said for said, _ in small["train"]],
+        "NusaX English test": comments["test"],
+        "NusaX English train and valid": comments["train"] + comments["valid"],
     }
 
 
 @pytest.mark.parametrize("language", LEXICONS)
 def test_a_lexicon_covers_what_is_stated(language: str, texts: dict[str, list[str]]) -> None:
-    measured = {name: round(coverage(language, said), 3) for name, said in texts.items()}
-    assert measured == lexicons().loc[language, list(texts)].to_dict()
-    assert (language in switchable()) == (min(measured.values()) >= 0.5)
+    stated = STATED["coverage"][language]
+    assert {name: round(coverage(language, said), 3) for name, said in texts.items()} == stated
+    assert (language in switchable()) == (min(stated.values()) >= COUNTS)
+    shown = lexicons().loc[language]
+    assert {name: shown[f"coverage on {name}"] for name in stated} == stated
+    assert shown["words"] == len(lexicon(language)) <= STATED["rows"]
 
 
-def test_every_lexicon_is_stated_and_some_count() -> None:
+def test_every_lexicon_is_stated_and_counts() -> None:
     assert sorted(lexicons().index) == LEXICONS
-    assert set(switchable()) <= set(LEXICONS)
-    assert len(switchable()) >= 8
+    assert len(LEXICONS) == 13
+    assert set(switchable()) == set(LEXICONS)
 
 
 # --- the figures that are shipped

@@ -15,7 +15,7 @@ from conftest import GATES, text_rows, write_pilot
 from filelock import FileLock
 
 import pilot_to_prod.runs.plan as room
-from pilot_to_prod.runs import Plan, RunError, Store, Unit, look_at, make_plan, notebooks, run, subject_hashes
+from pilot_to_prod.runs import STRESS, Plan, RunError, Store, Unit, look_at, make_plan, notebooks, run, subject_hashes
 from pilot_to_prod.settings import load_settings
 from pilot_to_prod.spec import Spec, file_hash, hash_json
 
@@ -38,14 +38,14 @@ def keys(pilot: Path, severities=(0.3,), seeds=(0,), **flags) -> dict[str, str]:
 def test_keys_do_not_know_where_the_folder_is(tmp_path):
     one, other = write_pilot(tmp_path / "a" / "tiny"), write_pilot(tmp_path / "elsewhere" / "b" / "renamed")
     assert keys(one) == keys(other) == keys(one)
-    assert list(keys(one)) == ["missing", "messy", "multilingual", "scorecard"]
+    assert list(keys(one)) == [*STRESS, "scorecard"]
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {n for n in before if before[n] != after[n]}
 
 
-EVERY = {"missing", "messy", "multilingual", "scorecard"}
+EVERY = {*STRESS, "scorecard"}
 
 
 def test_keys_change_with_severities_and_seeds(tmp_path):
@@ -376,7 +376,7 @@ def test_outputs_hold_no_place_of_this_machine_in_their_keys(tmp_path):
 
 def test_the_suite_of_settings_decides_which_notebooks_run(tmp_path):
     pilot = Spec.load(write_pilot(tmp_path / "tiny"))
-    assert [u.name for u in make_plan(pilot, settings_of(tmp_path)).units] == ["missing", "messy", "multilingual", "scorecard"]
+    assert [u.name for u in make_plan(pilot, settings_of(tmp_path)).units] == [*STRESS, "scorecard"]
     chosen = settings_of(tmp_path, replay_suite="messy, missing")
     assert [u.name for u in make_plan(pilot, chosen).units] == ["missing", "messy", "scorecard"]
     with pytest.raises(RunError, match="no suite is called 'mesy'. Did you mean 'messy'"):

@@ -15,11 +15,13 @@ from conftest import GATES, text_rows, write_pilot
 from pilot_to_prod.card import EXIT, scorecard
 from pilot_to_prod.evidence import FAULT, load
 from pilot_to_prod.pilot import Pilot, PilotError
-from pilot_to_prod.runs import NotebookError, check_parameters, make_plan, parameters
+from pilot_to_prod.runs import STRESS, NotebookError, check_parameters, make_plan, parameters
 from pilot_to_prod.scenarios import scenario, suite
 from pilot_to_prod.settings import load_settings
 from pilot_to_prod.spec import SpecError, read_frame
 from pilot_to_prod.stress import ReplayError, replay
+
+EVERY_NOTEBOOK = (*STRESS, "scorecard")
 
 
 def told(p2p: Callable, folder: Path, *wanted: str, code: int = 2) -> None:
@@ -419,9 +421,9 @@ def test_same_command_goes_on_after_ctrl_c(interrupted):
     for name, record in interrupted["kept"].items():
         assert f"{Path(name).stem}: done before" in interrupted["stderr"]
         assert interrupted["records"][name] == record  # untouched
-    assert set(interrupted["records"]) == {f"{n}.json" for n in ("missing", "messy", "multilingual", "scorecard")}
+    assert set(interrupted["records"]) == {f"{n}.json" for n in (*STRESS, "scorecard")}
     assert "HOLD" in interrupted["stdout"] and "scorecard.html" in interrupted["stdout"]
-    assert interrupted["third"] == EXIT["hold"] and interrupted["third_stderr"].count("done before") == 4
+    assert interrupted["third"] == EXIT["hold"] and interrupted["third_stderr"].count("done before") == len(EVERY_NOTEBOOK)
 
 
 def test_what_a_run_leaves_fits_together(interrupted):
@@ -442,9 +444,9 @@ def test_dry_run_tells_what_is_done(interrupted, p2p, monkeypatch):
     runs = Path(interrupted["folder"], "runs")
     before = sorted(p for p in runs.rglob("*"))
     code, out, _ = p2p("run", Path(interrupted["folder"], "tiny"), "--runs", runs, "--workers", 2, "--dry-run")
-    assert code == 0 and out.count("done") == 4 and "to do" not in out
+    assert code == 0 and out.count("done") == len(EVERY_NOTEBOOK) and "to do" not in out
     code, out, _ = p2p("run", Path(interrupted["folder"], "tiny"), "--runs", runs, "--dry-run", "--seeds", "5")
-    assert code == 0 and out.count("to do") == 4
+    assert code == 0 and out.count("to do") == len(EVERY_NOTEBOOK)
     assert sorted(p for p in runs.rglob("*")) == before
 
 

@@ -27,7 +27,21 @@ CSS = {
     "hold": "undecided",
     "promote": "pass",
 }
-_FAMILY = {"missing": "Missing data", "messy": "Messy data", "multilingual": "Other languages", "composed": "Combined"}
+_FAMILY = {
+    "missing": "Missing data",
+    "messy": "Messy data",
+    "noise": "Slips and noise",
+    "encoding": "Encoding",
+    "language": "Other languages",
+    "slang": "Slang",
+    "ambiguity": "Ambiguity",
+    "labels": "Wrong labels",
+    "shift": "A shifted world",
+    "feed": "Feed",
+    "schema": "Schema",
+    "legacy": "Old systems",
+    "composed": "Combined",
+}
 
 
 def marked(before: str, after: str, limit: int = 300) -> list[tuple[bool, str]]:

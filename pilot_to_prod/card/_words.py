@@ -156,7 +156,7 @@ def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
             return f"Label rows: about {worst.needed:,} would decide this one."
         return f"This cannot be judged yet: {worst.reason if worst else gate.reason}."
     kind = (gate.promise.part.scenario or {}).get("name", "")
-    if kind in ("parallel_text", "translated", "code_switch") or gate.promise.part.family == "multilingual":
+    if kind in ("parallel_text", "translated", "code_switch") or gate.promise.part.family == "language":
         return "Limit the launch to the languages it was trained on, or train on texts in the others and replay again."
     if getattr(gate.promise.part, "expect", None) == "reject":
         return "Put a check before the model that stops values outside the range it was trained on."

@@ -1,8 +1,11 @@
 """Answers of a replay, coded small, and the statistics over them."""
 
+from pilot_to_prod.evidence.robustness import Robustness
+from pilot_to_prod.evidence.statistics import LEFT_OUT
 from pilot_to_prod.evidence.store import (
     ABSTAINED,
     FAULT,
+    GONE,
     METRICS,
     SCALE,
     Cell,
@@ -17,11 +20,14 @@ from pilot_to_prod.evidence.store import (
 __all__ = [
     "ABSTAINED",
     "FAULT",
+    "GONE",
+    "LEFT_OUT",
     "METRICS",
     "SCALE",
     "Cell",
     "Evidence",
     "Found",
+    "Robustness",
     "estimate",
     "evidence_groups",
     "join",

@@ -2,9 +2,10 @@
 
 from pilot_to_prod.runs._notebooks import NotebookError, Parameter, check_parameters, notebooks, notebooks_folder, parameters
 from pilot_to_prod.runs._store import RunError, Store, look_at
-from pilot_to_prod.runs.plan import Outcome, Plan, Run, Unit, environment, make_plan, run, subject_hashes
+from pilot_to_prod.runs.plan import STRESS, Outcome, Plan, Run, Unit, environment, make_plan, run, subject_hashes
 
 __all__ = [
+    "STRESS",
     "NotebookError",
     "Outcome",
     "Parameter",

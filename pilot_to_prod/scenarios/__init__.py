@@ -10,12 +10,15 @@ from pilot_to_prod.scenarios._engine import (
     Fitted,
     Kind,
     Place,
+    Rows,
     Scenario,
     kind_named,
     kinds,
+    leave_out,
     register,
 )
-from pilot_to_prod.scenarios._ledger import ColumnLedger, Ledger, row_keys
+from pilot_to_prod.scenarios._ledger import ColumnLedger, Ledger, RowLedger, SchemaLedger
+from pilot_to_prod.scenarios._rows import row_keys
 from pilot_to_prod.scenarios.catalogue import Suite, check_scenario, scenario, suite
 
 __all__ = [
@@ -30,11 +33,15 @@ __all__ = [
     "Kind",
     "Ledger",
     "Place",
+    "RowLedger",
+    "Rows",
     "Scenario",
+    "SchemaLedger",
     "Suite",
     "check_scenario",
     "kind_named",
     "kinds",
+    "leave_out",
     "register",
     "row_keys",
     "scenario",

@@ -1,26 +1,19 @@
 """Counter-based randomness: a draw is a hash, so it depends on nothing but what it is for.
 
 A draw is a 64-bit hash of (seed, stream, row key, column, unit). There is no state to advance: the same row gets the
-same draw whatever the batch, the order, the process or the number of workers. The mixer is the finaliser of
-SplitMix64 (Steele, Lea & Flood 2014, variant 13 of Stafford).
+same draw whatever the batch, the order, the process or the number of workers.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy.special import ndtri
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from pilot_to_prod.scenarios._kernels import GOLDEN, hash_bytes, mix, unit_hashes
+
 _WORD = (1 << 64) - 1
-
-
-def mix(x: np.ndarray) -> np.ndarray:
-    "Finaliser of SplitMix64 over an array of uint64; wraps around by design."
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def name_hash(*parts: object) -> np.uint64:
@@ -29,31 +22,67 @@ def name_hash(*parts: object) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
 
 
-def key_hashes(keys: Iterable[str]) -> np.ndarray:
-    "uint64 SipHash of canonical row keys, shape (n,), by pandas' vectorised and seeded hash."
-    return pd.util.hash_array(np.asarray(keys, dtype=object), categorize=False)
+def key_hashes(keys: Sequence[str] | np.ndarray) -> np.ndarray:
+    "uint64 hash of row keys, shape (n,): whole numbers count as the text that they are written as."
+    found = np.asarray(keys)
+    if found.dtype.kind in "iu" and (not len(found) or found.min() >= 0):
+        return _number_hashes(found.astype(np.uint64))
+    pieces = [str(k).encode("utf-8", "surrogatepass") for k in found.tolist()]
+    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    starts = np.cumsum(lengths) - lengths
+    return hash_bytes(np.frombuffer(b"".join(pieces), np.uint8), starts, lengths)
 
 
-def unit_hashes(
-    keys: np.ndarray,  # uint64 hash of the row key of each unit, shape (n,)
-    units: np.ndarray,  # position of the unit within its row, shape (n,)
+def _number_hashes(numbers: np.ndarray) -> np.ndarray:
+    "The same as the hashes of their decimal digits, without making strings: eight digits at a time, numbers of one length together."
+    most = len(str(int(numbers.max()))) if len(numbers) else 1
+    lengths = np.ones(len(numbers), np.int8)
+    for digits in range(1, most):
+        lengths += numbers >= np.uint64(10**digits)
+    out = np.empty(len(numbers), np.uint64)
+    for length in range(1, most + 1):
+        here = lengths == length
+        if here.any():
+            out[here] = _hashes_of_length(numbers[here], length)
+    return out
+
+
+def _hashes_of_length(numbers: np.ndarray, length: int) -> np.ndarray:
+    ten, zero, eight = np.uint64(10), np.uint64(48), np.uint64(8)
+    out = np.full(len(numbers), GOLDEN)
+    for first in range(0, length, 8):
+        word = np.zeros(len(numbers), np.uint64)
+        for place in range(min(first + 8, length) - 1, first - 1, -1):  # the first digit ends up in the lowest byte
+            word <<= eight
+            word |= numbers // np.uint64(10 ** (length - 1 - place)) % ten + zero
+        out = mix(out ^ word)
+    return mix(out + np.uint64(length))
+
+
+def row_hashes(
+    keys: np.ndarray,  # uint64 hash of each row's key
     *,
     seed: int,
     stream: np.uint64,  # scenario without its severity, and its stage
-    column: str,
 ) -> np.ndarray:
-    "One uint64 a unit, from everything that a draw may depend on."
+    "One uint64 a row, from everything but column and unit."
     start = np.uint64((int(stream) + (int(seed) * 0xD1B54A32D192ED03)) & _WORD)
-    h = mix(keys ^ mix(np.array([start], np.uint64))[0])
-    h = mix(h + name_hash("column", column))
-    return mix(h + (units.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+    return mix(keys ^ mix(np.array([start], np.uint64))[0])
 
 
 class Draws:
     "Random numbers for some units: each named stream is independent of the others and of the order of asking."
 
-    def __init__(self, hashes: np.ndarray) -> None:
-        self.hashes = hashes
+    def __init__(
+        self,
+        hashes: np.ndarray,  # uint64, one a unit
+        which: np.ndarray | None = None,  # the units among them, bool; None: all
+    ) -> None:
+        self._all, self._which = hashes, which
+
+    @cached_property
+    def hashes(self) -> np.ndarray:
+        return self._all if self._which is None else self._all[self._which]
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -66,8 +95,8 @@ class Draws:
         return mix(self.hashes ^ name_hash("draw", stream))
 
     def uniform(self, stream: str = "") -> np.ndarray:
-        "Uniform in the open interval (0, 1), 53 bits, shape (n,)."
-        return ((self.bits(stream) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        "Uniform in the open interval (0, 1), 52 bits, shape (n,)."
+        return unit_interval(self.bits(stream))
 
     def below(self, n: int | np.ndarray, stream: str = "") -> np.ndarray:
         "Integers in [0, n), shape (n,); n may differ for each unit and is at least 1."
@@ -76,3 +105,14 @@ class Draws:
     def normal(self, stream: str = "") -> np.ndarray:
         "Standard normal by inversion, shape (n,)."
         return ndtri(self.uniform(stream))
+
+
+def unit_interval(bits: np.ndarray) -> np.ndarray:
+    "64 bits as numbers in the open interval (0, 1)."
+    out = (bits >> np.uint64(12)).astype(np.float64)
+    out += 0.5
+    out *= 2.0**-52
+    return out
+
+
+__all__ = ["GOLDEN", "Draws", "key_hashes", "name_hash", "row_hashes", "unit_hashes", "unit_interval"]

@@ -4,161 +4,61 @@ A scenario itself answers three questions only: which units may be hit, how like
 """
 
 import difflib
-import importlib
-import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pilot_to_prod.scenarios._draws import Draws, key_hashes, name_hash, unit_hashes
-from pilot_to_prod.scenarios._ledger import WHOLE, ColumnLedger, Ledger, row_keys
-from pilot_to_prod.scenarios._text import Words, split_words
-from pilot_to_prod.spec import Spec, guess_roles
+from pilot_to_prod.scenarios._kinds import (
+    DEPTHS,
+    EXPECTATIONS,
+    FAMILIES,
+    UNITS,
+    Depth,
+    Expect,
+    Kind,
+    Place,
+    Unit,
+    kind_named,
+    kinds,
+    leave_out,
+    register,
+)
+from pilot_to_prod.scenarios._ledger import Entries, Ledger
+from pilot_to_prod.scenarios._rows import Rows, row_keys
+from pilot_to_prod.scenarios._select import Bounded, Pool, Tally, asked_of, cut_at
+from pilot_to_prod.scenarios._stage import Count, Stage
+from pilot_to_prod.spec import Spec, canonical
 
-Unit = Literal["word", "cell", "column"]
-Expect = Literal["invariant", "directional", "abstain", "reject", "survive"]
-EXPECTATIONS: tuple[Expect, ...] = ("invariant", "directional", "abstain", "reject", "survive")
 EXERCISED = 0.05  # share of units that must be eligible for a scenario to say anything
 
-
-@dataclass(frozen=True)
-class Place:
-    "Where a scenario is at work, for its hooks."
-
-    column: str
-    role: str
-    learnt: Any  # what `learn` returned for this column, or None
-    frame: pd.DataFrame  # the rows of the values at hand, for cells; the whole batch, for words
-    keys: np.ndarray  # their row keys
-    spec: Spec | None = None  # the promise, while learning
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A registered way in which reality differs from the lab; call it to get a scenario.
-
-    Hooks see only units and their own parameters, so that shares, nesting and the ledger hold for every kind:
-    `eligible(units, place) -> bool mask`, `weight(units, place) -> positive weights`,
-    `change(units, draws, place) -> new units, each different from the old one`, `learn(reference, place) -> anything`.
-    Units are strings for words and a Series for cells.
-    """
-
-    name: str
-    family: str
-    unit: Unit
-    roles: tuple[str, ...]
-    expect: Expect
-    change: Callable[..., Any]
-    eligible: Callable[..., Any] | None = None
-    weight: Callable[..., Any] | None = None
-    learn: Callable[..., Any] | None = None
-    severities: tuple[float, ...] | None = None  # where a suite replays it, when not at the usual ones
-    variants: Callable[[Spec], list[dict[str, Any]] | str] | None = None  # parameters for a promise, or why it does not apply
-
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        "Its own keyword-only parameters and their defaults."
-        found = inspect.signature(self.change).parameters.values()
-        return {p.name: p.default for p in found if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-    @property
-    def doc(self) -> str:
-        return inspect.getdoc(self.change) or ""
-
-    def __call__(self, *columns: str, severity: float = 0.1, expect: Expect | None = None, **params: Any) -> "Scenario":
-        return Scenario(
-            self.name, columns or None, severity=severity, params=tuple(sorted(params.items())), expect=expect or self.expect
-        )
-
-    def __repr__(self) -> str:
-        return f"<scenario kind {self.name}: {self.family}, {self.unit}, {'/'.join(self.roles)}>"
-
-
-_KINDS: dict[str, Kind] = {}
-FAMILIES = ("missing", "messy", "multilingual")
-
-
-def register(
-    family: str,
-    *,
-    unit: Unit,
-    roles: Sequence[str],
-    expect: Expect,
-    eligible: Callable[..., Any] | None = None,
-    weight: Callable[..., Any] | None = None,
-    learn: Callable[..., Any] | None = None,
-    severities: Sequence[float] | None = None,
-    variants: Callable[[Spec], list[dict[str, Any]] | str] | None = None,
-    name: str | None = None,  # None: the name of the function
-) -> Callable[[Callable[..., Any]], Kind]:
-    "Decorator: make a `change` function a scenario kind that can be called, composed and named in pilot.yaml."
-
-    def wrap(change: Callable[..., Any]) -> Kind:
-        kind = Kind(
-            name or change.__name__,
-            family,
-            unit,
-            tuple(roles),
-            expect,
-            change,
-            eligible,
-            weight,
-            learn,
-            tuple(severities) if severities else None,
-            variants,
-        )
-        _KINDS[kind.name] = kind
-        return kind
-
-    return wrap
-
-
-def kinds() -> dict[str, Kind]:
-    "Every known kind by name: built in, registered at hand, or from `pilot_to_prod.scenarios` entry points."
-    for family in FAMILIES:
-        importlib.import_module(f"pilot_to_prod.scenarios.{family}")
-    for entry in entry_points(group="pilot_to_prod.scenarios"):
-        if entry.name not in _KINDS:
-            _KINDS[entry.name] = entry.load()
-    return dict(sorted(_KINDS.items(), key=lambda item: (item[1].family, item[0])))
-
-
-def kind_named(name: str) -> Kind:
-    "The kind of that name, or of `module:attribute`. Raises LookupError with the nearest names."
-    if name in _KINDS:
-        return _KINDS[name]
-    if ":" in name:
-        module, _, attribute = name.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-        if not isinstance(found, Kind):
-            raise LookupError(f"{name} is a {type(found).__name__}, not a scenario: decorate it with register(...).")
-        _KINDS.setdefault(name, found)
-        return found
-    known = kinds()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else f"Known are: {', '.join(known)}."
-        raise LookupError(f"no scenario is called {name!r}. {hint} Your own is named 'module:attribute'.")
-    return known[name]
-
-
-@dataclass(frozen=True)
-class Count:
-    "What one column of one stage was asked for and got."
-
-    stage: int
-    scenario: str
-    column: str
-    units: int
-    eligible: int
-    asked: int
-    delivered: int
+__all__ = [
+    "DEPTHS",
+    "EXERCISED",
+    "EXPECTATIONS",
+    "FAMILIES",
+    "UNITS",
+    "Bound",
+    "Composition",
+    "Corruption",
+    "Count",
+    "Depth",
+    "Expect",
+    "Fitted",
+    "Kind",
+    "Place",
+    "Rows",
+    "Scenario",
+    "Unit",
+    "asked_of",
+    "kind_named",
+    "kinds",
+    "leave_out",
+    "register",
+]
 
 
 @dataclass(frozen=True)
@@ -169,8 +69,9 @@ class Corruption:
     ledger: Ledger
     counts: tuple[Count, ...]
     changed: np.ndarray  # rows that a pilot may answer differently: those hit, and all of them where a type changed; bool
-    hit: np.ndarray  # rows with a cell that was changed, shape (rows,), bool
-    labels: pd.Series | None = None  # only where the scenario changes labels
+    hit: np.ndarray  # rows that the scenario hit, shape (rows before,), bool
+    labels: pd.Series | None = None  # canonical, only where the scenario changes labels
+    source: np.ndarray | None = None  # row before of each row in `frame`, in order of arrival; None: the same rows
 
     @property
     def asked(self) -> int:
@@ -190,60 +91,29 @@ class Corruption:
         return sum(c.units for c in self.counts)
 
     @property
+    def untreated(self) -> int:
+        "Units that were left alone because the scenario knows nothing of their language."
+        return sum(c.untreated for c in self.counts)
+
+    @property
     def exercised(self) -> bool:
         "Whether at least 5% of the units could be hit and one was: below that it says nothing about the pilot."
         return self.delivered > 0 and self.eligible >= EXERCISED * self.units
 
+    @property
+    def arrived(self) -> np.ndarray:
+        "Which of the rows before are in the frame, bool."
+        out = np.ones(len(self.hit), bool)
+        if self.source is not None:
+            out[:] = False
+            out[self.source] = True
+        return out
+
     def _repr_html_(self) -> str:
         said = f"asked {self.asked}, delivered {self.delivered} of {self.eligible} eligible units"
+        if self.untreated:
+            said += f"; {self.untreated} units are in languages that it knows nothing of"
         return f"<p>{said}</p>" + self.ledger.table().head(10).to_html(index=False, escape=True)
-
-
-@dataclass(frozen=True)
-class _Cut:
-    "The last unit inside: everything up to it, in order of (priority, bits), is hit."
-
-    bits: np.uint64
-    priority: float | None = None
-    count: int = 0
-
-
-def asked_of(severity: float, eligible: int) -> int:
-    "Units to hit: floor(severity x eligible + 1/2)."
-    return int(np.floor(severity * eligible + 0.5))
-
-
-def _cut(bits: np.ndarray, priority: np.ndarray | None, k: int) -> _Cut | None:
-    if k == 0:
-        return None
-    if priority is None:
-        return _Cut(np.partition(bits, k - 1)[k - 1], count=k)
-    edge = float(np.partition(priority, k - 1)[k - 1])
-    room = k - int((priority < edge).sum())
-    return _Cut(np.sort(bits[priority == edge])[room - 1], edge, k)
-
-
-@dataclass
-class _Pool:
-    "The eligible units of one column of one batch, with their draws and their order."
-
-    total: int
-    where: np.ndarray  # position of each eligible unit among all units
-    rows: np.ndarray  # row position of each eligible unit
-    draws: Draws
-    bits: np.ndarray
-    priority: np.ndarray | None
-    words: Words | None = None
-
-    def hits(self, cut: _Cut | None) -> np.ndarray:
-        "Indices into the pool of the units inside the cut, in unit order."
-        if cut is None:
-            return np.zeros(0, np.int64)
-        if self.priority is None:
-            return np.flatnonzero(self.bits <= cut.bits)
-        assert cut.priority is not None
-        inside = (self.priority < cut.priority) | ((self.priority == cut.priority) & (self.bits <= cut.bits))
-        return np.flatnonzero(inside)
 
 
 def _shown(severity: float) -> str:
@@ -289,6 +159,9 @@ class Scenario:
                     + (f"Did you mean {near[0]!r}? " if near else "")
                     + (f"It takes: {', '.join(kind.parameters)}." if kind.parameters else "It takes none.")
                 )
+
+    def __hash__(self) -> int:  # parameters may hold lists
+        return hash((self.stream, self.columns, self.severity, self.expect))
 
     @property
     def kind(self) -> Kind:
@@ -336,9 +209,20 @@ class Scenario:
         params = self.kind.parameters | dict(self.params)
         return json.dumps([self.name, params], sort_keys=True, default=str)
 
+    def preview(
+        self,
+        values: Sequence[str] | pd.DataFrame,  # texts, or rows
+        *,
+        seed: int = 0,
+        label: str | None = None,  # the label column, for scenarios of labels
+        spec: Spec | None = None,
+    ) -> pd.DataFrame:  # before, after
+        'What it does to some texts or rows, side by side: `typos(severity=1).preview(["where is my parcel?"])`.'
+        return previewed(self, values, seed, label, spec)
+
     def fit(self, reference: pd.DataFrame, spec: Spec | None = None) -> "Fitted":
         "Learn what it needs from reference rows; the spec names roles and ids, else they are guessed from the frame."
-        return Fitted((_Stage.fit(self, 0, reference, spec),), self, spec.data.id if spec else None)
+        return Fitted((Stage.fit(self, 0, reference, spec),), self, spec.data.id if spec else None)
 
 
 @dataclass(frozen=True)
@@ -387,386 +271,179 @@ class Composition:
         return {"stages": [s.to_json() for s in self.stages], "severity": self.severity}
 
     def fit(self, reference: pd.DataFrame, spec: Spec | None = None) -> "Fitted":
-        stages = tuple(_Stage.fit(s, i, reference, spec) for i, s in enumerate(self.stages))
+        stages = tuple(Stage.fit(s, i, reference, spec) for i, s in enumerate(self.stages))
         return Fitted(stages, self, spec.data.id if spec else None)
 
 
-@dataclass
-class _Stage:
-    "One fitted scenario at its place in a composition."
-
-    scenario: Scenario
-    number: int
-    columns: dict[str, str]  # column -> role
-    learnt: dict[str, Any]
-    stream: np.uint64
-    params: dict[str, Any]
-    live: list[str] = field(default_factory=list)  # columns that are not empty as it is
-
-    @classmethod
-    def fit(cls, scenario: Scenario, number: int, reference: pd.DataFrame, spec: Spec | None) -> "_Stage":
-        kind, params = scenario.kind, scenario.kind.parameters | dict(scenario.params)
-        roles = spec.roles if spec is not None else guess_roles(reference)
-        if scenario.columns is None:
-            columns = {c: r for c, r in roles.items() if r in kind.roles and c in reference}
-            if not columns:
-                raise ValueError(
-                    f"scenario {scenario.name!r} applies to {', '.join(kind.roles)} columns; the data has none "
-                    f"({', '.join(f'{c}: {r}' for c, r in roles.items())}). Name columns=[…], or leave it out of the suite."
-                )
-        else:
-            gone = [c for c in scenario.columns if c not in reference]
-            if gone:
-                near = difflib.get_close_matches(gone[0], list(map(str, reference.columns)), n=1)
-                raise ValueError(
-                    f"scenario {scenario.name!r}: no column {gone[0]!r} in the data. "
-                    + (f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(map(str, reference.columns))}.")
-                )
-            columns = {c: roles[c] if roles.get(c) in kind.roles else kind.roles[0] for c in scenario.columns}
-        stage = cls(scenario, number, columns, {}, name_hash("stage", number, scenario.stream), params)
-        stage.live = [c for c in sorted(columns) if reference[c].notna().any()]
-        if kind.learn is not None:
-            keys = np.arange(len(reference)).astype(str).astype(object)
-            for c, role in columns.items():
-                stage.learnt[c] = kind.learn(reference[c], Place(c, role, None, reference, keys, spec), **params)
-        return stage
-
-    def pools(self, frame: pd.DataFrame, keys: np.ndarray, seed: int) -> dict[str, _Pool]:
-        "The eligible units of every column, with their draws."
-        if self.scenario.kind.unit == "column":
-            return {"*": self._column_pool(seed)}
-        hashed = key_hashes(keys)
-        return {c: self._pool(frame, c, role, keys, hashed, seed) for c, role in self.columns.items()}
-
-    def _column_pool(self, seed: int) -> _Pool:
-        names = np.array(self.live, dtype=object)
-        zeros = np.zeros(len(names), np.int64)
-        draws = Draws(unit_hashes(key_hashes(names), zeros, seed=seed, stream=self.stream, column="*"))
-        return _Pool(len(self.columns), np.arange(len(names)), zeros, draws, draws.bits("select"), None)
-
-    def _pool(self, frame: pd.DataFrame, column: str, role: str, keys: np.ndarray, hashed: np.ndarray, seed: int) -> _Pool:
-        kind, series, words = self.scenario.kind, frame[column], None
-        place = Place(column, role, self.learnt.get(column), frame, keys)
-        if kind.unit == "word":
-            words = split_words(_texts(series, column, role))
-            rows, units, total = words.row, words.unit, len(words)
-            allowed = self._eligible_words(words, place)
-        else:
-            rows, total = np.arange(len(series)), len(series)
-            units = np.zeros(total, np.int64)
-            allowed = series.notna().to_numpy()
-            if kind.eligible is not None:
-                allowed = allowed & np.asarray(kind.eligible(series, place, **self.params), dtype=bool)
-        weights = None
-        if kind.weight is not None:
-            weights = np.asarray(kind.weight(series if words is None else words.strings(), place, **self.params), float)
-            allowed = allowed & (weights > 0)
-        where = np.flatnonzero(allowed)
-        rows, units = rows[where], units[where]
-        draws = Draws(unit_hashes(hashed[rows], units, seed=seed, stream=self.stream, column=column))
-        priority = None if weights is None else -np.log(draws.uniform("select")) / weights[where]
-        return _Pool(total, where, rows, draws, draws.bits("select"), priority, words)
-
-    def _eligible_words(self, words: Words, place: Place) -> np.ndarray:
-        kind = self.scenario.kind
-        if kind.eligible is None or not len(words):
-            return np.ones(len(words), bool)
-        codes, distinct = pd.factorize(np.array(words.strings(), dtype=object))
-        return np.asarray(kind.eligible(list(distinct), place, **self.params), dtype=bool)[codes]
-
-    def pooled(self, parts: Iterable[pd.DataFrame], seed: int, id_column: str | None) -> list["_Part"]:
-        "Every batch with its keys and its pools."
-        keyed = ((b, row_keys(b, id_column)) for b in parts)
-        return [(b, keys, self.pools(b, keys, seed)) for b, keys in keyed]
-
-    def bounds(self, parts: list["_Part"], severity: float) -> dict[str, "_Bound"]:
-        "The cut of every column over all batches together."
-        used = parts[:1] if self.scenario.kind.unit == "column" else parts
-        cuts = {name: _joined([p[name] for _, _, p in used], severity) for name in (used[0][2] if used else {})}
-        self.settle(parts, cuts)
-        return cuts
-
-    def settle(self, parts: list["_Part"], cuts: dict[str, "_Bound"]) -> None:
-        "Note the type each column takes where it is hit, so that a batch without a hit has it as well."
-        for name, bound in cuts.items():
-            for frame, keys, pools in parts:
-                if len(pools[name].hits(bound.cut)):
-                    out = self.run(frame, keys, {name: pools[name]}, cuts)[0]
-                    columns = self.columns if self.scenario.kind.unit == "column" else (name,)
-                    bound.dtypes.update({c: out[c].dtype for c in columns if out[c].dtype != frame[c].dtype})
-                    break
-
-    def run(
-        self, frame: pd.DataFrame, keys: np.ndarray, pools: dict[str, _Pool], cuts: dict[str, "_Bound"]
-    ) -> tuple[pd.DataFrame, tuple[ColumnLedger, ...], list[Count], np.ndarray, np.ndarray, list[dict[str, str]]]:
-        out, ledger, counts = frame, [], []
-        changed, hit, schema = np.zeros(len(frame), bool), np.zeros(len(frame), bool), []
-        for name, pool in pools.items():
-            hits = pool.hits(cuts[name].cut)
-            if self.scenario.kind.unit == "column":
-                chosen = [self.live[i] for i in pool.where[hits]]
-                targets: list[tuple[str, pd.Series, ColumnLedger | None]] = [(c, *self._whole(frame, c, keys)) for c in chosen]
-                counts.append(Count(self.number, self.scenario.name, "*", pool.total, len(pool.where), len(hits), len(hits)))
-            else:
-                series, entries = self._changed(frame, name, keys, pool, hits) if len(hits) else (frame[name], None)
-                targets = [(name, series, entries)]
-                got = 0 if entries is None else _differing(entries)
-                counts.append(Count(self.number, self.scenario.name, name, pool.total, len(pool.where), len(hits), got))
-            for column, series, entries in targets:
-                if entries is None or not len(entries):
-                    continue
-                if out is frame:
-                    out = frame.copy(deep=False)
-                out[column] = series
-                ledger.append(entries)
-                if series.dtype != frame[column].dtype:
-                    changed[:] = True
-                    schema.append(
-                        {"operation": "dtype", "column": column, "old": str(frame[column].dtype), "new": str(series.dtype)}
-                    )
-                hit |= pd.Index(keys).isin(entries.keys)
-        changed |= hit
-        for column, dtype in {c: d for bound in cuts.values() for c, d in bound.dtypes.items()}.items():
-            changed[:] = True
-            if out[column].dtype != dtype:
-                out = frame.copy(deep=False) if out is frame else out
-                out[column] = out[column].astype(dtype)
-        return out, tuple(ledger), counts, changed, hit, schema
-
-    def _whole(self, frame: pd.DataFrame, column: str, keys: np.ndarray) -> tuple[pd.Series, ColumnLedger]:
-        series = frame[column]
-        place = Place(column, self.columns[column], self.learnt.get(column), frame, keys)
-        new = self.scenario.kind.change(series, Draws(np.zeros(len(series), np.uint64)), place, **self.params)
-        where = np.flatnonzero(series.notna().to_numpy())
-        return _assign(series, where, np.asarray(new, dtype=object)[where], keys)
-
-    def _changed(
-        self, frame: pd.DataFrame, column: str, keys: np.ndarray, pool: _Pool, hits: np.ndarray
-    ) -> tuple[pd.Series, ColumnLedger]:
-        kind, role, series = self.scenario.kind, self.columns[column], frame[column]
-        draws, where = pool.draws[hits], pool.where[hits]
-        if pool.words is None:
-            part = frame.iloc[where]
-            place = Place(column, role, self.learnt.get(column), part, keys[where])
-            return _assign(series, where, kind.change(part[column], draws, place, **self.params), keys)
-        words = pool.words
-        old = words.strings(where)
-        place = Place(column, role, self.learnt.get(column), frame, keys)
-        new = list(kind.change(old, draws, place, **self.params))
-        if len(new) != len(old):
-            raise ValueError(f"scenario {kind.name!r} returned {len(new)} words for {len(old)}; a change must return one each.")
-        texts: list[Any] = words.replace(where, new)
-        for i, v in enumerate(series.astype(object)):
-            if not isinstance(v, str):
-                texts[i] = v
-        rows = words.row[where]
-        dtype: Any = series.dtype if isinstance(series.dtype, pd.StringDtype) else np.dtype(object)
-        entries = ColumnLedger(
-            column,
-            series.dtype,
-            dtype,
-            keys[rows],
-            words.start[where] - words.offsets[rows],
-            np.array(old, dtype=object),
-            np.array(new, dtype=object),
-        )
-        return pd.Series(texts, index=series.index, name=series.name, dtype=dtype), entries
+def previewed(
+    one: "Scenario", values: Sequence[str] | pd.DataFrame, seed: int, label: str | None, spec: Spec | None
+) -> pd.DataFrame:
+    "Before and after of the cells that differ, one row each; whole rows for rows and schemas."
+    texts = not isinstance(values, pd.DataFrame)
+    frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame({"text": pd.Series(list(values), dtype="str")})
+    if texts and one.columns is None:
+        one = replace(one, columns=("text",))
+    if label is not None:
+        one = replace(one, columns=(label,))
+    hit = one.fit(frame, spec).corrupt(frame, seed=seed)
+    if texts and hit.source is None:
+        return pd.DataFrame({"before": frame["text"], "after": hit.frame["text"]})
+    if hit.source is not None or list(hit.frame.columns) != list(frame.columns):
+        return hit.frame
+    names = [c for c in frame if not frame[c].equals(hit.frame[c])]
+    both = {f"{c}{' → after' if i else ''}": f[c] for c in names for i, f in enumerate((frame, hit.frame))}
+    return pd.DataFrame(both)
 
 
-def _texts(series: pd.Series, column: str, role: str) -> list[str]:
-    "The cells as strings; missing ones, and values of a category that are not text, as ''. Raises ValueError in a text column."
-    values = series.fillna("").tolist() if isinstance(series.dtype, pd.StringDtype) else series.astype(object).tolist()
-    out: list[str] = []
-    for i, v in enumerate(values):
-        if isinstance(v, str):
-            out.append(v)
-        elif role != "text" or v is None or v is pd.NA or v != v:
-            out.append("")
-        else:
-            raise ValueError(
-                f"column {column!r}, row {i}: text expected, got {type(v).__name__} {v!r}. "
-                f"Read it as text (dtype 'str'), or give it the role number or category."
-            )
-    return out
-
-
-def _missing(values: np.ndarray) -> np.ndarray:
-    return np.asarray(pd.isna(values), dtype=bool)
-
-
-def _assign(series: pd.Series, where: np.ndarray, new: Any, keys: np.ndarray) -> tuple[pd.Series, ColumnLedger]:
-    "The column with some cells replaced, in the narrowest type that a feed would deliver, and the record of it."
-    if len(new) != len(where):
-        raise ValueError(
-            f"a change of {series.name!r} returned {len(new)} values for {len(where)} cells; it must return one each."
-        )
-    old = series.iloc[where].astype(object).to_numpy()
-    fresh = np.asarray(new, dtype=object)
-    gone = _missing(fresh)
-    dtype = _type_after(series, pd.Series(fresh[~gone]).infer_objects(), bool(gone.any()))
-    entries = ColumnLedger(str(series.name), series.dtype, dtype, keys[where], np.full(len(where), WHOLE), old, fresh)
-    if dtype == np.dtype(object):
-        values = series.astype(object).to_numpy(copy=True)
-        values[where] = fresh
-        values[where[gone]] = np.nan
-        return pd.Series(values, index=series.index, name=series.name, dtype=object), entries
-    out = series.astype(dtype) if dtype != series.dtype else series.copy()
-    out.iloc[where] = pd.Series(fresh, index=out.index[where]).where(~gone, None).astype(dtype).array
-    return out, entries
-
-
-def _type_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
-    "The type of a column once some cells hold `kept` values, or, with `gone`, nothing."
-    dtype: Any = series.dtype
-    none = not len(kept)
-    if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
-        return (
-            dtype
-            if isinstance(dtype, pd.BooleanDtype) and (none or pd.api.types.is_bool_dtype(kept.dtype))
-            else np.dtype(object)
-        )
-    if pd.api.types.is_numeric_dtype(dtype):
-        return _number_after(series, kept, gone) if none or pd.api.types.is_numeric_dtype(kept.dtype) else np.dtype(object)
-    if isinstance(dtype, pd.StringDtype):
-        return dtype if all(isinstance(v, str) for v in kept) else np.dtype(object)
-    if isinstance(dtype, pd.CategoricalDtype):
-        return dtype if kept.isin(dtype.categories).all() else np.dtype(object)
-    if pd.api.types.is_datetime64_any_dtype(dtype):
-        if none or not pd.api.types.is_datetime64_any_dtype(kept.dtype):
-            return dtype if none else np.dtype(object)
-        far = (
-            getattr(dtype, "unit", np.datetime_data(dtype)[0] if isinstance(dtype, np.dtype) else "") == "ns"
-            and kept.dt.year.max() > 2261
-        )
-        return (
-            (pd.DatetimeTZDtype("us", dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else np.dtype("datetime64[us]"))
-            if far
-            else dtype
-        )
-    return np.dtype(object)
-
-
-def _number_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
-    "Whole numbers stay whole where they can: with a gap they become floats, or nullable where a float cannot hold them."
-    dtype: Any = series.dtype
-    values = kept.to_numpy()
-    if not isinstance(dtype, np.dtype):
-        if not len(kept) or np.can_cast(values.dtype, dtype.numpy_dtype):
-            return dtype
-        return pd.Float64Dtype() if values.dtype.kind == "f" else pd.Int64Dtype()
-    found = np.result_type(dtype, values.dtype) if len(kept) else dtype
-    if gone and found.kind in "iu":
-        wide = series.dropna().abs().max() > 2**53 if len(series.dropna()) else False
-        return (pd.Int64Dtype() if found.kind == "i" else pd.UInt64Dtype()) if wide else np.dtype("float64")
-    return found
-
-
-def _differing(entries: ColumnLedger) -> int:
-    old, new = entries.old, entries.new
-    gone_old, gone_new = _missing(old), _missing(new)
-    same = np.fromiter((type(a) is type(b) and a == b for a, b in zip(old, new, strict=True)), bool, len(old))
-    return int((~((gone_old & gone_new) | (same & ~gone_old & ~gone_new))).sum())
-
-
-@dataclass(frozen=True)
-class _Bound:
-    "The cut of one column, with what it was made from and the types that its hits force on whole columns."
-
-    cut: _Cut | None
-    total: int
-    eligible: int
-    dtypes: dict[str, Any] = field(default_factory=dict)
-
-
-def _joined(pools: Sequence[_Pool], severity: float) -> _Bound:
-    bits = np.concatenate([p.bits for p in pools])
-    weighted = pools[0].priority is not None
-    priority = np.concatenate([p.priority for p in pools if p.priority is not None]) if weighted else None
-    cut = _cut(bits, priority, asked_of(severity, len(bits)))
-    return _Bound(cut, sum(p.total for p in pools), len(bits))
-
-
-_Part = tuple[pd.DataFrame, np.ndarray, dict[str, _Pool]]
+Cuts = dict[str, Bounded]
 
 
 @dataclass
 class Fitted:
     "A scenario or composition that has learnt its reference."
 
-    stages: tuple[_Stage, ...]
+    stages: tuple[Stage, ...]
     scenario: "Scenario | Composition"
     id_column: str | None
 
-    def _severity(self, stage: _Stage, severity: float | None) -> float:
+    def _severity(self, stage: Stage, severity: float | None) -> float:
         if isinstance(self.scenario, Composition):
             return stage.scenario.severity * (self.scenario.severity if severity is None else severity)
         return self.scenario.severity if severity is None else severity
 
+    def _rows(self, frame: pd.DataFrame | Rows, confidence: np.ndarray | None = None) -> Rows:
+        return frame if isinstance(frame, Rows) else Rows(frame, self.id_column, confidence=confidence)
+
     def corrupt(
         self,
-        frame: pd.DataFrame,  # taken as the whole set; never changed
+        frame: pd.DataFrame | Rows,  # taken as the whole set; never changed
         *,
         seed: int = 0,
         severity: float | None = None,  # None: the scenario's own
+        confidence: np.ndarray | None = None,  # of the clean pilot, shape (rows,), for scenarios that need it
     ) -> Corruption:
         "The frame as reality would deliver it, with the books. Untouched columns are shared, not copied."
         if severity is not None:
             _checked_severity(severity, self.scenario.name)
-        return self._apply(frame, seed, severity, None)
+        return self._apply(self._rows(frame, confidence), seed, severity, None)
 
     def bind(
         self,
-        batches: Iterable[pd.DataFrame],  # the whole set in any split; iterated once for each stage
+        batches: Iterable[pd.DataFrame | Rows],  # the whole set in any split; gone through several times, so no iterator
         *,
         seed: int = 0,
         severities: Sequence[float] | None = None,  # None: the scenario's own only
     ) -> "Bound":
         "Fix the cuts over a whole set, so that each batch can then be corrupted without its neighbours."
-        parts = list(batches)
-        if not parts:
-            raise ValueError(f"no batch to bind {self.scenario.name!r} over: pass the whole set, in any split.")
-        seen = np.concatenate([row_keys(b, self.id_column) for b in parts])
-        row_keys(pd.DataFrame(index=pd.Index(seen, dtype=object)))
-        wanted = [self.scenario.severity] if severities is None else list(severities)
+        parts: Iterable[pd.DataFrame | Rows] = list(batches) if isinstance(batches, Iterator) else batches
+        if isinstance(parts, Sequence):
+            parts = [self._rows(b) for b in parts]
+        wanted = tuple([self.scenario.severity] if severities is None else severities)
         for s in wanted:
             _checked_severity(s, self.scenario.name)
+        self._check_keys(parts)
         if len(self.stages) == 1:
-            stage = self.stages[0]
-            found = stage.pooled(parts, seed, self.id_column)
-            cuts: dict[float, tuple[dict[str, _Bound], ...]] = {s: (stage.bounds(found, s),) for s in wanted}
-        else:
-            cuts = {s: self._bind_stages(parts, seed, s) for s in wanted}
+            found = self._cuts(parts, 0, wanted, seed, ())
+            return Bound(self, seed, {s: (c,) for s, c in found.items()})
+        cuts: dict[float, tuple[Cuts, ...]] = {}
+        for s in wanted:
+            earlier: tuple[Cuts, ...] = ()
+            for i in range(len(self.stages)):
+                earlier = (*earlier, self._cuts(parts, i, (s,), seed, earlier)[s])
+            cuts[s] = earlier
         return Bound(self, seed, cuts)
 
-    def _bind_stages(self, parts: list[pd.DataFrame], seed: int, severity: float) -> tuple[dict[str, _Bound], ...]:
-        found: list[dict[str, _Bound]] = []
-        for stage in self.stages:
-            pooled = stage.pooled(parts, seed, self.id_column)
-            cuts = stage.bounds(pooled, self._severity(stage, severity))
-            parts = [stage.run(b, keys, p, cuts)[0] for b, keys, p in pooled]
-            found.append(cuts)
-        return tuple(found)
+    def _check_keys(self, parts: Iterable[pd.DataFrame | Rows]) -> None:
+        "Keys are unique over all batches. Raises ValueError."
+        hashes = [self._rows(b).hashed for b in parts]
+        if not hashes:
+            raise ValueError(f"no batch to bind {self.scenario.name!r} over: pass the whole set, in any split.")
+        seen = np.sort(np.concatenate(hashes)) if len(hashes) > 1 else hashes[0][:0]
+        if (seen[1:] == seen[:-1]).any():
+            keys = np.concatenate([self._rows(b).keys for b in parts])
+            row_keys(pd.DataFrame(index=pd.Index(keys, dtype=object)))  # says which
 
-    def _apply(
-        self, frame: pd.DataFrame, seed: int, severity: float | None, bounds: tuple[dict[str, _Bound], ...] | None
-    ) -> Corruption:
-        keys, out = row_keys(frame, self.id_column), frame
-        stages: list[tuple[ColumnLedger, ...]] = []
+    def _cuts(
+        self,
+        parts: Iterable[pd.DataFrame | Rows],
+        number: int,
+        severities: tuple[float, ...],
+        seed: int,
+        earlier: tuple[Cuts, ...],
+    ) -> dict[float, Cuts]:
+        "The cuts of one stage at some severities: one pass over the batches, a second one over many, and a look at the types."
+        stage = self.stages[number]
+
+        def staged() -> Iterator[tuple[Rows, Mapping[str, Pool]]]:
+            for b in parts:
+                rows = self._rows(b)
+                for s, cuts in zip(self.stages, earlier, strict=False):
+                    rows = s.run(rows, s.pools(rows, seed), _fixed(cuts)).rows
+                yield rows, stage.pools(rows, seed)
+
+        own = tuple(self._severity(stage, s) for s in severities)
+        tallies: dict[str, Tally] = {}
+        by_column = stage.kind.unit in ("column", "schema")
+        for _, pools in staged():
+            for name, pool in pools.items():
+                tallies.setdefault(name, Tally()).add(pool)
+            if by_column:
+                break
+        again = [t.needs(own) for t in tallies.values()]  # each gets ready for it
+        if any(again):
+            for _, pools in staged():
+                for name, pool in pools.items():
+                    tallies[name].look(pool)
+        out = {
+            s: {n: Bounded(t.cut(o), t.total, t.eligible) for n, t in tallies.items()}
+            for s, o in zip(severities, own, strict=True)
+        }
+        open_ = set(out)
+        for rows, pools in staged() if stage.settles else ():
+            open_ -= {s for s in open_ if stage.settled(rows, pools, out[s])}
+            if not open_:
+                break
+        return out
+
+    def _apply(self, rows: Rows, seed: int, severity: float | None, bounds: tuple[Cuts, ...] | None) -> Corruption:
+        entries: list[tuple[Entries, ...]] = []
         counts: list[Count] = []
         schema: list[dict[str, str]] = []
-        changed, hit = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
+        changed, hit = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+        source: np.ndarray | None = None
+        labels = False
         for i, stage in enumerate(self.stages):
-            pools = stage.pools(out, keys, seed)
-            own = self._severity(stage, severity)
-            cuts = bounds[i] if bounds is not None else {n: _joined([p], own) for n, p in pools.items()}
-            out, entries, got, touched, struck, altered = stage.run(out, keys, pools, cuts)
-            stages.append(entries)
-            counts += got
-            schema += altered
-            changed |= touched
-            hit |= struck
-        ledger = Ledger(tuple(stages), schema=tuple(schema), id_column=self.id_column)
-        return Corruption(out, ledger, tuple(counts), changed, hit)
+            pools = stage.pools(rows, seed)
+            cut_of = _own(self._severity(stage, severity)) if bounds is None else _fixed(bounds[i])
+            out = stage.run(rows, pools, cut_of)
+            rows = out.rows
+            entries.append(tuple(out.ledger))
+            counts += out.counts
+            schema += out.schema
+            labels |= out.labels
+            for total, found in ((changed, out.changed), (hit, out.hit)):
+                if source is None:
+                    total |= found
+                else:
+                    np.logical_or.at(total, source, found)
+            if out.source is not None:
+                source = out.source if source is None else source[out.source]
+        said = None
+        if labels:
+            name = next(s.label for s in self.stages if s.kind.unit == "label")
+            said = rows.frame[name].map(canonical, na_action="ignore").astype("str")
+        return Corruption(
+            rows.frame, Ledger(tuple(entries), tuple(schema), self.id_column), tuple(counts), changed, hit, said, source
+        )
+
+
+def _own(severity: float) -> Callable[[str, Pool], Bounded]:
+    "Cuts where one batch is the whole set."
+    return lambda _, p: Bounded(cut_at(p.rank, p.hashes, asked_of(severity, p.eligible)), p.total, p.eligible)
+
+
+def _fixed(cuts: Cuts) -> Callable[[str, Pool], Bounded]:
+    return lambda name, _: cuts[name]
 
 
 @dataclass
@@ -775,12 +452,14 @@ class Bound:
 
     fitted: Fitted
     seed: int
-    cuts: Mapping[float, tuple[dict[str, _Bound], ...]]
+    cuts: Mapping[float, tuple[Cuts, ...]]
 
     def corrupt(
         self,
-        batch: pd.DataFrame,
+        batch: pd.DataFrame | Rows,
         severity: float | None = None,  # one of those bound; None: the only one
+        *,
+        confidence: np.ndarray | None = None,  # of the clean pilot, shape (rows,), for scenarios that need it
     ) -> Corruption:
         "One batch of the bound set, corrupted."
         if severity is None:
@@ -789,4 +468,4 @@ class Bound:
             severity = next(iter(self.cuts))
         if severity not in self.cuts:
             raise ValueError(f"severity {severity:g} was not bound; bound are {', '.join(f'{s:g}' for s in self.cuts)}.")
-        return self.fitted._apply(batch, self.seed, severity, self.cuts[severity])
+        return self.fitted._apply(self.fitted._rows(batch, confidence), self.seed, severity, self.cuts[severity])

@@ -1,16 +1,22 @@
-"""Words of a whole text column at once, and their replacement.
+"""Words of a whole text column at once, and their replacement: UTF-8 bytes as pandas keeps them, no string a row.
 
 A word is a run without white space; in scripts written without spaces each character is one word, with the marks that
-sit on it. Offsets count code points from the start of the cell.
+sit on it. Positions are bytes inside and code points outside.
 """
 
 import itertools
+import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pilot_to_prod.scenarios._kernels import gathered, hash_bytes, spliced
 
 _SOLO_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -23,23 +29,37 @@ _SOLO_RANGES = (
     (0xF900, 0xFAFF),
     (0xFF66, 0xFF9F),
 )
-_SPACE, _SCRIPT, _SOLO, _MARK = 1, 2, 4, 8
+_SPACE, _SCRIPT, _SOLO, _MARK, _DIGIT = 1, 2, 4, 8, 16
+_EMAIL = re.compile(rb"[^\s@<>(),;:]+@[^\s@<>(),;:]+\.[^\s@<>(),;:]+")
+_LINK = re.compile(rb"(?:https?://|www\.)\S+", re.IGNORECASE)
+_LINK_BEGINS = re.compile(rb"https?://|www\.", re.IGNORECASE)
+PROTECTED = ("number", "email", "link", "term")
 
 
 @cache
 def _classes() -> np.ndarray:
-    "Bit flags of every code point of the basic plane, shape (65536,), uint8."
+    "Bit flags of every code point of the basic plane, shape (65536,), uint8. Digits include currency signs."
     table = np.zeros(0x10000, np.uint8)
-    for c in range(0x3001):
-        if chr(c).isspace():
+    for c in range(0x10000):
+        category = unicodedata.category(chr(c))
+        if c < 0x3001 and chr(c).isspace():
             table[c] = _SPACE
-    for c in range(0x300, 0x10000):
-        if unicodedata.category(chr(c)).startswith("M"):
+        elif category[0] == "M":
             table[c] = _MARK
+        elif category in ("Nd", "Sc"):
+            table[c] = _DIGIT
     for low, high in _SOLO_RANGES:
         for c in range(low, high + 1):
             table[c] |= _SCRIPT | (0 if table[c] & _MARK else _SOLO)
     return table
+
+
+@cache
+def _ascii_flags() -> np.ndarray:
+    "Flags of single bytes, shape (256,); those of longer characters are 0."
+    out = np.zeros(256, np.uint8)
+    out[:128] = _classes()[:128]
+    return out
 
 
 def _flags(points: np.ndarray) -> np.ndarray:
@@ -50,59 +70,263 @@ def _flags(points: np.ndarray) -> np.ndarray:
     high = points >= 0x10000
     far = points[high]
     han, selector = (far >= 0x20000) & (far <= 0x323AF), (far >= 0xE0100) & (far <= 0xE01EF)
-    out[high] = np.where(han, _SCRIPT | _SOLO, np.where(selector, _MARK, 0))
+    digit = (far >= 0x1D7CE) & (far <= 0x1D7FF)  # mathematical digits
+    out[high] = np.where(han, _SCRIPT | _SOLO, np.where(selector, _MARK, np.where(digit, _DIGIT, 0)))
+    return out
+
+
+def code_points(
+    data: np.ndarray,  # UTF-8 bytes
+    leads: np.ndarray,  # positions of first bytes
+) -> np.ndarray:
+    "The code point that begins at each position, shape (n,), uint32."
+    first = data[leads].astype(np.uint32)
+    out = first.copy()
+    padded = np.concatenate([data, np.zeros(3, np.uint8)])
+    for low, high, size, bits in ((0xC0, 0xE0, 2, 0x1F), (0xE0, 0xF0, 3, 0x0F), (0xF0, 0x100, 4, 0x07)):
+        which = np.flatnonzero((first >= low) & (first < high))
+        value = first[which] & np.uint32(bits)
+        for i in range(1, size):
+            value = (value << np.uint32(6)) | (padded[leads[which] + i] & 0x3F)
+        out[which] = value
     return out
 
 
 @dataclass(frozen=True)
 class Words:
-    "Every word of a column, flat: which row, which place in it, and where in the joined text."
+    "Every unit of text of a column, flat: which row, which place in it, and where in the bytes of all rows."
 
-    text: str
-    offsets: np.ndarray  # start of each row in `text`, shape (rows + 1,)
-    row: np.ndarray  # row position of each word, shape (words,)
-    unit: np.ndarray  # number of the word within its row, shape (words,)
-    start: np.ndarray  # in `text`, shape (words,)
+    data: np.ndarray  # uint8
+    offsets: np.ndarray  # start of each row in `data`, shape (rows + 1,)
+    present: np.ndarray | None  # rows that are not missing, bool; None: all
+    row: np.ndarray  # row position of each unit, shape (units,)
+    unit: np.ndarray  # its number within the row, shape (units,)
+    start: np.ndarray  # in `data`, shape (units,)
     end: np.ndarray
+    cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def strings(self, which: np.ndarray | None = None) -> list[str]:
-        "The words themselves, or those at some positions."
-        text = self.text
-        start, end = (self.start, self.end) if which is None else (self.start[which], self.end[which])
-        return [text[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+    @cached_property
+    def is_ascii(self) -> bool:
+        return not len(self.data) or int(self.data.max()) < 128
 
-    def replace(self, which: np.ndarray, new: Sequence[str]) -> list[str]:
-        "The rows' texts with the words at increasing positions `which` replaced by `new`, one string a row."
-        text, pieces, at = self.text, [], 0
-        start, end = self.start[which], self.end[which]
-        for a, b, word in zip(start.tolist(), end.tolist(), new, strict=True):
-            pieces.append(text[at:a])
-            pieces.append(word)
-            at = b
-        pieces.append(text[at:])
-        joined = "".join(pieces)
-        grown = np.fromiter(map(len, new), np.int64, len(new)) - (end - start)
-        shift = np.zeros(len(self.offsets), np.int64)
-        np.add.at(shift, self.row[which] + 1, grown)
-        cuts = (self.offsets + np.cumsum(shift)).tolist()
-        return [joined[a:b] for a, b in itertools.pairwise(cuts)]
+    @cached_property
+    def _bytes(self) -> bytes:
+        return self.data.tobytes()
+
+    def strings(self, which: np.ndarray | None = None) -> list[str]:
+        "The units themselves, or those at some positions."
+        start, end = (self.start, self.end) if which is None else (self.start[which], self.end[which])
+        if self.is_ascii:
+            text = self._bytes.decode("ascii")
+            return [text[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+        raw = self._bytes
+        return [raw[a:b].decode() for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+
+    def texts(self) -> list[str]:
+        "Every row as a string; a missing one is ''."
+        raw, cuts = self._bytes, self.offsets.tolist()
+        return [raw[a:b].decode() for a, b in itertools.pairwise(cuts)]
+
+    @cached_property
+    def distinct(self) -> tuple[np.ndarray, np.ndarray]:
+        "Codes of equal units, shape (units,), and the position of the first of each."
+        hashes = hash_bytes(self.data, self.start, self.end - self.start)
+        codes, found = pd.factorize(hashes)
+        first = np.full(len(found), len(hashes), np.int64)
+        np.minimum.at(first, codes, np.arange(len(hashes)))
+        return codes, first
+
+    def holding(self, spans: np.ndarray) -> np.ndarray:
+        "Units that overlap some byte spans, shape (k, 2), given in order and without overlap; bool, shape (units,)."
+        out = np.zeros(len(self), bool)
+        if len(spans) and len(self):
+            before = np.searchsorted(spans[:, 1], self.start, side="right")  # spans that end at or before the unit
+            until = np.searchsorted(spans[:, 0], self.end, side="left")  # spans that begin before its end
+            out = until > before
+        return out
+
+    def protected(self, what: str, terms: Sequence[str] = ()) -> np.ndarray:
+        "Units that hold a number or currency sign, an e-mail address, a link, or a term of the user's; bool, shape (units,)."
+        key = (what, tuple(terms))
+        if key not in self.cache:
+            self.cache[key] = self.holding(self._spans(what, terms))
+        return self.cache[key]
+
+    def _spans(self, what: str, terms: Sequence[str]) -> np.ndarray:
+        if what == "number":
+            at = self._digits()
+            return np.stack([at, at + 1], axis=1)
+        if what == "email":
+            return self._found(_EMAIL, np.flatnonzero(self.data == 0x40))
+        if what == "link":
+            begins = _LINK_BEGINS.finditer(self._bytes) if (self.data == 0x2E).any() or (self.data == 0x3A).any() else ()
+            return self._found(_LINK, np.array([at for m in begins for at in (m.start(), m.end() - 1)], np.int64))
+        return self._terms(terms)
+
+    def _found(self, pattern: re.Pattern[bytes], marks: np.ndarray) -> np.ndarray:
+        "Where a pattern stands, searched in the rows that hold one of some positions."
+        spans: list[tuple[int, int]] = []
+        for r in np.unique(np.searchsorted(self.offsets, marks, side="right") - 1).tolist():
+            spans += [m.span() for m in pattern.finditer(self._bytes, int(self.offsets[r]), int(self.offsets[r + 1]))]
+        return np.array(spans, np.int64).reshape(-1, 2)
+
+    def _digits(self) -> np.ndarray:
+        "Positions of digits and currency signs."
+        if self.is_ascii:
+            return np.flatnonzero(((self.data - np.uint8(48)) < 10) | (self.data == 0x24))
+        leads = np.flatnonzero((self.data & 0xC0) != 0x80)
+        return leads[(_flags(code_points(self.data, leads)) & _DIGIT) > 0]
+
+    def _terms(self, terms: Sequence[str]) -> np.ndarray:
+        "Where the user's own terms stand as whole words, whatever their case."
+        wanted = sorted({t for t in terms if t.strip()}, key=lambda t: (-len(t), t))
+        if not wanted:
+            return np.zeros((0, 2), np.int64)
+        pattern = re.compile("|".join(rf"(?<!\w){re.escape(t)}(?!\w)" for t in wanted), re.IGNORECASE)
+        spans: list[tuple[int, int]] = []
+        for begin, text in zip(self.offsets[:-1].tolist(), self.texts(), strict=True):
+            spans += [
+                (begin + len(text[: m.start()].encode()), begin + len(text[: m.end()].encode())) for m in pattern.finditer(text)
+            ]
+        return np.array(spans, np.int64).reshape(-1, 2)
+
+    def points_before(self, at: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        "Code points from the start of a row to some byte positions in it."
+        if self.is_ascii:
+            return at - self.offsets[rows]
+        counted = np.zeros(len(self.data) + 1, np.int64)
+        np.cumsum((self.data & 0xC0) != 0x80, out=counted[1:])
+        return counted[at] - counted[self.offsets[rows]]
+
+    def spliced(
+        self,
+        rows: np.ndarray,
+        starts: np.ndarray,
+        ends: np.ndarray,
+        new: np.ndarray,
+        new_offsets: np.ndarray,
+        like: pd.Series,
+    ) -> tuple[pd.Series, np.ndarray, np.ndarray]:
+        "The column after some edits, in its own type, with the new bytes and where each row begins in them."
+        data, offsets = spliced(self.data, self.offsets, rows, starts, ends, new, new_offsets)
+        return _series(data, offsets, self.present, like), data, offsets
+
+
+def packed(strings: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    "Strings as bytes one after the other, and where each begins, shape (n + 1,). Raises UnicodeEncodeError on a lone surrogate."
+    pieces = [s.encode() for s in strings]
+    offsets = np.zeros(len(pieces) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)), out=offsets[1:])
+    return np.frombuffer(b"".join(pieces), np.uint8), offsets
+
+
+def column_bytes(
+    series: pd.Series,  # strings; missing ones allowed
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:  # bytes, offsets, rows that are present or None for all
+    "The bytes of a column, without a copy where pandas keeps them as Arrow does. Raises UnicodeEncodeError on a lone surrogate."
+    found: Any = None
+    if isinstance(series.dtype, pd.StringDtype):
+        found = pa.array(series.array, from_pandas=True)
+    if found is None:
+        found = pa.array(series.tolist(), type=pa.large_string(), from_pandas=True)
+    if isinstance(found, pa.ChunkedArray):
+        found = found.combine_chunks()
+        found = found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
+    if not pa.types.is_large_string(found.type):
+        found = found.cast(pa.large_string())
+    n, at = len(found), found.offset
+    _, edges, body = found.buffers()
+    offsets = np.frombuffer(edges, np.int64, n + 1, at * 8) if n else np.zeros(1, np.int64)
+    data = np.frombuffer(body, np.uint8) if body is not None and body.size else np.zeros(0, np.uint8)
+    present = None
+    if found.null_count:
+        present = found.is_valid().to_numpy(zero_copy_only=False)
+    data, offsets = data[offsets[0] : offsets[-1]], offsets - offsets[0]
+    if present is not None and len(data) and (np.diff(offsets)[~present] > 0).any():  # Arrow allows bytes behind a missing cell
+        data, offsets = gathered(data, offsets[:-1], np.where(present, np.diff(offsets), 0))
+    return data, offsets, present
+
+
+def _series(data: np.ndarray, offsets: np.ndarray, present: np.ndarray | None, like: pd.Series) -> pd.Series:
+    "Bytes as a column of the same index, name and type as another."
+    missing = None if present is None else pa.py_buffer(np.packbits(present, bitorder="little").tobytes())
+    made = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data), missing)
+    if isinstance(like.dtype, pd.StringDtype):
+        return pd.Series(pd.array(made, dtype=like.dtype), index=like.index, name=like.name, copy=False)
+    values = np.array(made.to_pylist(), dtype=object)
+    if present is not None:
+        values[~present] = like.array[~present]
+    return pd.Series(values, index=like.index, name=like.name, dtype=object)
 
 
 def split_words(
-    texts: Sequence[str],  # one string a row; a missing cell is ""
+    texts: Sequence[str] | pd.Series,  # one string a row; a missing cell is ""
 ) -> Words:
     "Find every word of every row. Raises UnicodeEncodeError on a lone surrogate."
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    text = "".join(texts)
-    flags = _flags(np.frombuffer(text.encode("utf-32-le"), np.uint32))
+    series = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
+    data, offsets, present = column_bytes(series)
+    plain = not len(data) or int(data.max()) < 128
+    start, end = _plain_runs(data, offsets) if plain else _runs(data, offsets)
+    return _words(data, offsets, present, start, end)
+
+
+def _words(data: np.ndarray, offsets: np.ndarray, present: np.ndarray | None, start: np.ndarray, end: np.ndarray) -> Words:
+    opens = np.searchsorted(start, offsets)
+    counts = np.diff(opens)
+    row = np.repeat(np.arange(len(counts)), counts)
+    return Words(data, offsets, present, row, np.arange(len(start)) - np.repeat(opens[:-1], counts), start, end)
+
+
+def spans_of(
+    words: Words,  # any units of the same column
+    find: Callable[[list[str]], Sequence[Sequence[tuple[int, int]]]],  # texts → spans in code points, in order
+    name: str,
+) -> Words:
+    "Units that a function finds in the texts. Raises ValueError when its spans are empty, out of order or outside."
+    texts = words.texts()
+    starts: list[int] = []
+    ends: list[int] = []
+    for i, (begin, text, spans) in enumerate(zip(words.offsets[:-1].tolist(), texts, find(texts), strict=True)):
+        at, byte = 0, begin
+        for a, b in spans:
+            if not at <= a < b <= len(text):
+                raise ValueError(
+                    f"{name}: text {i}, span ({a}, {b}): spans must be in order, without overlap, not empty, within {len(text)}."
+                )
+            starts.append(byte + len(text[at:a].encode()))
+            byte = starts[-1] + len(text[a:b].encode())
+            ends.append(byte)
+            at = b
+    return _words(words.data, words.offsets, words.present, np.array(starts, np.int64), np.array(ends, np.int64))
+
+
+def _plain_runs(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Start and end of every word of ASCII text."
+    n = len(data)
+    ink = np.zeros(n + 1, bool)
+    np.not_equal(data, 0x20, out=ink[:n])
+    if (data < 0x20).any():
+        ink[:n] &= (_ascii_flags()[data] & _SPACE) == 0
+    begins, ends = ink.copy(), np.zeros(n + 1, bool)
+    np.greater(ink[1:], ink[:-1], out=begins[1:])
+    np.less(ink[1:], ink[:-1], out=ends[1:])
+    inner = offsets[1:-1]
+    joints = inner[(inner > 0) & (inner < n)]
+    joints = joints[ink[joints] & ink[joints - 1]]  # rows that meet without a space
+    begins[joints] = ends[joints] = True
+    return np.flatnonzero(begins), np.flatnonzero(ends)
+
+
+def _runs(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Start and end of every word of any text: the same over code points, with marks and scripts without spaces."
+    leads = np.flatnonzero((data & 0xC0) != 0x80)
+    flags = _flags(code_points(data, leads))
     space, script, solo, mark = ((flags & bit) > 0 for bit in (_SPACE, _SCRIPT, _SOLO, _MARK))
     first = np.zeros(len(flags) + 1, bool)
-    first[offsets] = True
+    first[np.searchsorted(leads, offsets)] = True
     begins = first[:-1] | solo
     mark &= ~first[:-1]  # a mark with nothing to sit on stands for itself
     mark[1:] &= ~space[:-1]
@@ -112,8 +336,5 @@ def split_words(
     start = np.flatnonzero(begins)
     stops = np.flatnonzero(np.append(begins | space | first[:-1], True))
     end = stops[np.searchsorted(stops, start, side="right")]
-    row = np.searchsorted(offsets, start, side="right") - 1
-    opens = np.zeros(len(texts), np.int64)
-    counts = np.bincount(row, minlength=len(texts)) if len(texts) else opens
-    opens[1:] = np.cumsum(counts)[:-1]
-    return Words(text, offsets, row, np.arange(len(start)) - opens[row], start, end)
+    edges = np.append(leads, len(data))
+    return edges[start], edges[end]

@@ -7,18 +7,33 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/scenarios.html.md"""
 # %% auto #0
 __all__ = ['scenario', 'Suite', 'suite', 'check_scenario']
 
-# %% ../../nbs/api/03_scenarios.ipynb #4e33ff63
+# %% ../../nbs/api/03_scenarios.ipynb #83c9666c
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ._engine import FAMILIES, Composition, Expect, Kind, Scenario, asked_of, kind_named, kinds
+from pilot_to_prod.scenarios._engine import (
+    DEPTHS,
+    FAMILIES,
+    Composition,
+    Corruption,
+    Expect,
+    Kind,
+    Rows,
+    Scenario,
+    asked_of,
+    kind_named,
+    kinds,
+)
+from ._ledger import SchemaLedger
 from ..spec import Spec
 
-# %% ../../nbs/api/03_scenarios.ipynb #8dda2202
+# %% ../../nbs/api/03_scenarios.ipynb #62242127
 def scenario(
     name: str | None = None,  # a registered kind, or "module:attribute" of your own
     *,
@@ -47,7 +62,7 @@ def scenario(
         expect=expect or kind.expect,
     )
 
-# %% ../../nbs/api/03_scenarios.ipynb #f5392aeb
+# %% ../../nbs/api/03_scenarios.ipynb #8cae4716
 @dataclass(frozen=True)
 class Suite:
     "Scenarios to replay, each with severities of its own or None for the usual ones, and what was left out and why."
@@ -62,9 +77,16 @@ class Suite:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def family(self, name: str) -> "Suite":
-        "Only the scenarios of one family."
-        return replace(self, name=f"{self.name}/{name}", entries=tuple(e for e in self.entries if e[0].family == name))
+    def __add__(self, other: "Suite") -> "Suite":
+        "Both, each scenario once."
+        entries = self.entries + tuple(e for e in other.entries if e not in self.entries)
+        left = tuple(dict.fromkeys(self.left_out + other.left_out))
+        return Suite(f"{self.name}+{other.name}", entries, left)
+
+    def family(self, *names: str) -> "Suite":
+        "Only the scenarios of some families."
+        entries = tuple(e for e in self.entries if e[0].family in names)
+        return replace(self, name=f"{self.name}/{','.join(names)}", entries=entries)
 
     def to_frame(self) -> pd.DataFrame:
         "One row a scenario: what it is, what it expects of the pilot, and what it simulates."
@@ -86,46 +108,90 @@ class Suite:
             f"<p>Left out:</p><ul>{left}</ul>" if left else ""
         )
 
-# %% ../../nbs/api/03_scenarios.ipynb #d900680c
+# %% ../../nbs/api/03_scenarios.ipynb #18b2adf5
 def _made_for(kind: Kind, spec: Spec) -> list[dict[str, Any]] | str:
     "Parameter sets of a kind for a promise, or why it does not apply."
-    if not any(spec.roles[c] in kind.roles for c in spec.inputs):
-        return f"no input is a {' or '.join(kind.roles)} column"
+    if kind.unit == "label":
+        if spec.task == "regression":
+            return "labels are numbers"
+    elif not any(spec.roles[c] in kind.roles for c in spec.inputs):
+        return f"no input has the role {' or '.join(kind.roles)}"
     return kind.variants(spec) if kind.variants else [{}]
 
-# %% ../../nbs/api/03_scenarios.ipynb #b11c0132
+# %% ../../nbs/api/03_scenarios.ipynb #59d44a39
+_Entry = tuple[Scenario | Composition, tuple[float, ...] | None]
+
+
+def _applied(kind: Kind, spec: Spec, params: Mapping[str, Any]) -> _Entry:
+    "A kind on the columns of the promise that it applies to."
+    columns = None if kind.unit in ("label", "event") else tuple(c for c in spec.inputs if spec.roles[c] in kind.roles)
+    return Scenario(kind.name, columns, params=tuple(sorted(params.items())), expect=kind.expect), kind.severities
+
+# %% ../../nbs/api/03_scenarios.ipynb #711e3a34
+def _promised(spec: Spec) -> list[_Entry]:
+    "What gates and sentences name: whatever the suite, a promise is replayed."
+    out: list[_Entry] = []
+    for part in (*spec.gates, *spec.behaviour):
+        named = dict(part.scenario or {})
+        if not named or "stages" in named:
+            continue
+        kind = kind_named(named.pop("name"))
+        made = _made_for(kind, spec)
+        named.pop("severity", None)
+        named.pop("columns", None)
+        if named or isinstance(made, str):
+            found = [named]
+        else:
+            found = made
+        out += [_applied(kind, spec, p) for p in found if not isinstance(made, str)]
+    return out
+
+# %% ../../nbs/api/03_scenarios.ipynb #970a1a82
 def suite(
-    name: str | Iterable[Any],  # "standard", a family, "spec" for the pilot's own, or scenarios
-    spec: Spec,  # its roles and languages decide what applies
+    name: str | Iterable[Any],  # quick, standard, deep; families joined by "+"; "spec" for the pilot's own; or scenarios
+    spec: Spec,  # its roles, languages and promises decide what applies
+    depth: str | None = None,  # how far a family goes; None: as the promise's suite says, else standard
 ) -> Suite:
     "The scenarios that apply to a pilot. Raises LookupError with the known names."
     if not isinstance(name, str):
         return Suite("own", tuple(_entry(e) for e in name))
-    if name == "spec" or (name == "standard" and isinstance(spec.suite, tuple)):
-        if not isinstance(spec.suite, tuple):
-            return suite(spec.suite or "standard", spec)
-        return Suite("spec", tuple(_entry((r.scenario, r.severities)) for r in spec.suite))
-    if name not in ("standard", *FAMILIES):
-        raise LookupError(f"no suite is called {name!r}; known: standard, spec, {', '.join(FAMILIES)}.")
-    if name in FAMILIES and isinstance(spec.suite, tuple):
-        return suite("spec", spec).family(name)
-    entries, left = [], []
+    if "+" in name or "," in name:
+        first, *others = [suite(part.strip(), spec, depth) for part in name.replace(",", "+").split("+")]
+        return reduce(add, others, first)
+    listed = spec.suite if isinstance(spec.suite, tuple) else None
+    if listed is not None and name not in ("quick", "deep") and depth is None:
+        own = Suite("spec", tuple(_entry((r.scenario, r.severities)) for r in listed))
+        return own.family(name) if name in FAMILIES else own
+    if name == "spec":
+        return replace(suite(spec.suite if isinstance(spec.suite, str) else "standard", spec, depth), name="spec")
+    if name not in (*DEPTHS, *FAMILIES):
+        raise LookupError(f"no suite is called {name!r}; known: {', '.join(DEPTHS)}, spec, {', '.join(FAMILIES)}.")
+    far = depth or (name if name in DEPTHS else spec.suite if spec.suite in DEPTHS else "standard")
+    if far not in DEPTHS:
+        raise LookupError(f"no depth is called {far!r}; known: {', '.join(DEPTHS)}.")
+    return _gathered(name, str(far), spec)
+
+# %% ../../nbs/api/03_scenarios.ipynb #84d687db
+def _gathered(name: str, depth: str, spec: Spec) -> Suite:
+    entries: list[_Entry] = []
+    left: list[tuple[str, str]] = []
     for kind in kinds().values():
-        if name not in ("standard", kind.family) or kind.family not in FAMILIES:
+        if kind.family not in FAMILIES or (name in FAMILIES and kind.family != name):
+            continue
+        if DEPTHS.index(kind.depth) > DEPTHS.index(depth):
             continue
         made = _made_for(kind, spec)
         if isinstance(made, str):
             left.append((kind.name, made))
         else:
-            columns = tuple(c for c in spec.inputs if spec.roles[c] in kind.roles)
-            entries += [
-                (Scenario(kind.name, columns, params=tuple(sorted(p.items())), expect=kind.expect), kind.severities)
-                for p in made
-            ]
-    return Suite(name, tuple(entries), tuple(left))
+            entries += [_applied(kind, spec, p) for p in made]
+    promised = [e for e in _promised(spec) if name not in FAMILIES or e[0].family == name]
+    entries += [e for i, e in enumerate(promised) if e not in entries and e not in promised[:i]]
+    order = {f: i for i, f in enumerate(FAMILIES)}
+    return Suite(name, tuple(sorted(entries, key=lambda e: order.get(e[0].family, len(order)))), tuple(left))
 
-# %% ../../nbs/api/03_scenarios.ipynb #9b8781b8
-def _entry(value: Any) -> tuple[Scenario | Composition, tuple[float, ...] | None]:
+# %% ../../nbs/api/03_scenarios.ipynb #bc1f264c
+def _entry(value: Any) -> _Entry:
     "A scenario and its severities; where none are given, those that its kind is usually replayed at, if it has its own."
     if isinstance(value, str | Mapping):
         value = scenario(value) if isinstance(value, str) else scenario(**value)
@@ -134,13 +200,19 @@ def _entry(value: Any) -> tuple[Scenario | Composition, tuple[float, ...] | None
     made, at = value
     return _entry(made)[0], _entry(made)[1] if at is None else tuple(at)
 
-# %% ../../nbs/api/03_scenarios.ipynb #66f0186e
+# %% ../../nbs/api/03_scenarios.ipynb #a0f4886b
 def check_scenario(
     one: Scenario | Composition,
     frame: pd.DataFrame,  # rows to try it on: a few dozen
     spec: Spec | None = None,
+    confidence: np.ndarray | None = None,  # of a pilot in the rows, shape (rows,); None: spread evenly over them
 ) -> pd.DataFrame:  # one row a check: check, holds, detail
     "Conformance to what every scenario promises. Raises AssertionError naming what does not hold."
+    sure = pd.Series(np.linspace(0.05, 0.95, len(frame)) if confidence is None else confidence, index=frame.index)
+
+    def rows(part: pd.DataFrame) -> Rows:
+        return Rows(part, spec.data.id if spec else None, confidence=sure.loc[part.index].to_numpy())
+
     checks: list[tuple[str, bool, str]] = []
 
     def say(check: str, holds: bool, detail: str = "") -> None:
@@ -148,19 +220,20 @@ def check_scenario(
 
     before, state = frame.copy(deep=True), np.random.get_state()[1].copy()  # type: ignore[index] # noqa: NPY002
     fitted = one.fit(frame, spec)
-    say("severity 0 is identity", fitted.corrupt(frame, seed=1, severity=0).frame.equals(frame))
-    hit = fitted.corrupt(frame, seed=1, severity=0.5)
+    say("severity 0 is identity", fitted.corrupt(rows(frame), seed=1, severity=0).frame.equals(frame))
+    hit = fitted.corrupt(rows(frame), seed=1, severity=0.5)
     if isinstance(one, Scenario):
-        _check_atom(one, fitted, frame, say)
-    say("deterministic", fitted.corrupt(frame, seed=1, severity=0.5).frame.equals(hit.frame))
-    parts = [frame.iloc[i : i + 3] for i in range(0, len(frame), 3)]
+        _check_atom(one, fitted, rows(frame), say)
+    say("deterministic", fitted.corrupt(rows(frame), seed=1, severity=0.5).frame.equals(hit.frame))
+    parts = [rows(frame.iloc[i : i + 3]) for i in range(0, len(frame), 3)]
     bound = fitted.bind(parts, seed=1, severities=[0.5])
-    say("batches do not matter", _same(pd.concat([bound.corrupt(p).frame for p in parts]), hit.frame))
-    mixed = frame.sample(frac=1, random_state=3)
-    say("order does not matter", _same(fitted.corrupt(mixed, seed=1, severity=0.5).frame.loc[frame.index], hit.frame))
+    put = _in_order if hit.source is not None else lambda f: f
+    say("batches do not matter", _same(put(pd.concat([bound.corrupt(p).frame for p in parts])), put(hit.frame)))
+    mixed = fitted.corrupt(rows(frame.sample(frac=1, random_state=3)), seed=1, severity=0.5).frame
+    say("order does not matter", _same(_in_order(mixed), _in_order(hit.frame)))
     say("the ledger undoes it", _same(hit.ledger.undo(hit.frame), frame))
     say("the ledger replays it", _same(hit.ledger.replay(frame).astype(object), hit.frame.astype(object)))
-    say("rows that are not marked did not change", bool(_rowwise_same(frame, hit.frame)[~hit.changed].all()))
+    say("rows that are not marked did not change", _unmarked_same(frame, hit))
     say("the frame of the caller is untouched", frame.equals(before))
     say("no global generator is used", bool((np.random.get_state()[1] == state).all()))  # type: ignore[index] # noqa: NPY002
     say("it travels as plain values", scenario(**one.to_json()) == one)
@@ -173,21 +246,42 @@ def check_scenario(
         )
     return table
 
-# %% ../../nbs/api/03_scenarios.ipynb #49626f2e
-def _check_atom(one: Scenario, fitted: Any, frame: pd.DataFrame, say: Any) -> None:
+# %% ../../nbs/api/03_scenarios.ipynb #2f9f8b74
+def _check_atom(one: Scenario, fitted: Any, frame: Rows, say: Any) -> None:
     "What holds for one scenario, and for each stage on its own input."
-    tables: list[set[tuple[Any, ...]]] = []
+    tables: list[set[Any]] = []
     for severity in (0.1, 0.2, 0.4, 1.0):
         hit = fitted.corrupt(frame, seed=1, severity=severity)
         exact = all(c.asked == c.delivered == asked_of(severity, c.eligible) for c in hit.counts)
         say(f"delivered = asked at {severity:g}", exact, "" if exact else str(hit.counts))
-        table = hit.ledger.table()
-        tables.append(set(zip(table["column"], table["key"], table["start"], table["new"].astype(str), strict=True)))
+        tables.append(_struck(hit))
     say("what is hit at 0.1 is hit at 0.2, 0.4 and 1", tables[0] <= tables[1] <= tables[2] <= tables[3])
 
-# %% ../../nbs/api/03_scenarios.ipynb #d3879c70
+# %% ../../nbs/api/03_scenarios.ipynb #978217ed
 def _same(a: pd.DataFrame, b: pd.DataFrame) -> bool:
     return a.equals(b) and list(a.dtypes) == list(b.dtypes)
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_index(kind="stable")
+
+
+def _struck(hit: Corruption) -> set[Any]:
+    "What was hit: places and new values, or, for rows and schemas, what they were called."
+    table = hit.ledger.table()
+    if hit.source is not None:
+        return set(table["key"])
+    if any(isinstance(e, SchemaLedger) for stage in hit.ledger.stages for e in stage):
+        return {n for stage in hit.ledger.stages for e in stage if isinstance(e, SchemaLedger) for n in e.names}
+    return set(zip(table["column"], table["key"], table["start"], table["new"].astype(str), strict=True))
+
+
+def _unmarked_same(frame: pd.DataFrame, hit: Corruption) -> bool:
+    if hit.changed.all():
+        return True
+    if hit.labels is not None or hit.source is not None:
+        return bool(_rowwise_same(frame.loc[~hit.hit], hit.frame.loc[frame.index[~hit.hit]]).all())
+    return bool(_rowwise_same(frame, hit.frame)[~hit.changed].all())
 
 
 def _rowwise_same(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:

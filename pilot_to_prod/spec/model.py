@@ -6,11 +6,11 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/spec.html.md"""
 
 # %% auto #0
 __all__ = ['Role', 'ROLES', 'INPUT_ROLES', 'Task', 'Severity', 'SectionName', 'SECTIONS', 'Metric', 'LOWER_IS_BETTER', 'Part',
-           'Column', 'Parallel', 'Data', 'canonical', 'Model', 'Replayed', 'Gate', 'Behaviour', 'Attestation', 'Owner',
-           'Retraining', 'Dependency', 'Governance', 'Outcome', 'Slice', 'Replaying', 'Spec', 'about', 'threshold',
-           'parse', 'guess_roles', 'json_schema']
+           'Column', 'Parallel', 'Data', 'canonical', 'Price', 'Model', 'Replayed', 'Gate', 'Behaviour', 'Attestation',
+           'Owner', 'Retraining', 'Dependency', 'Feed', 'Governance', 'Outcome', 'Slice', 'Replaying', 'Spec', 'about',
+           'threshold', 'parse', 'guess_roles', 'json_schema']
 
-# %% ../../nbs/api/01_spec.ipynb #2d5e87e9
+# %% ../../nbs/api/01_spec.ipynb #75dd837b
 import hashlib
 import json
 import re
@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ._read import Problem, SpecError, field_problems, line_of, near, plain, read_yaml
 
-# %% ../../nbs/api/01_spec.ipynb #58276451
+# %% ../../nbs/api/01_spec.ipynb #9cc2f5a1
 Role = Literal["text", "number", "category", "amount", "date", "id", "language", "market"]
 ROLES: tuple[str, ...] = get_args(Role)
 INPUT_ROLES = ("text", "number", "category", "amount", "date")  # what a model sees unless told otherwise
@@ -47,13 +47,13 @@ SectionName = Literal[
 ]
 SECTIONS: tuple[str, ...] = get_args(SectionName)  # of the card, in order
 
-# %% ../../nbs/api/01_spec.ipynb #fa912907
+# %% ../../nbs/api/01_spec.ipynb #2f96602c
 class Part(BaseModel):
     "A part of the promise: unknown keys are mistakes, values do not change."
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-# %% ../../nbs/api/01_spec.ipynb #26a59760
+# %% ../../nbs/api/01_spec.ipynb #77550191
 class Column(Part):
     "What a column is and whether the model sees it."
 
@@ -70,7 +70,7 @@ class Column(Part):
     def is_input(self) -> bool:
         return self.role in INPUT_ROLES if self.input is None else self.input
 
-# %% ../../nbs/api/01_spec.ipynb #baa59559
+# %% ../../nbs/api/01_spec.ipynb #06980c93
 class Parallel(Part):
     "The replay texts in other languages: a table with one row an item and language."
 
@@ -81,7 +81,7 @@ class Parallel(Part):
     text: str = "text"  # its text column
     column: str | None = None  # the replay column it translates; None: the only text column
 
-# %% ../../nbs/api/01_spec.ipynb #77679d76
+# %% ../../nbs/api/01_spec.ipynb #56c974de
 class Data(Part):
     "Where the rows are and what their columns mean."
 
@@ -95,6 +95,8 @@ class Data(Part):
     labels: tuple[str, ...] = ()  # classes in order; empty: those of the reference set
     positive: str | None = None  # binary: the class that is looked for
     parallel: Parallel | None = None
+    language: str | None = None  # ISO 639-1 of all texts, where no language column says it; None: detected
+    terms: tuple[str, ...] = ()  # names of products and firms that no scenario touches unless it is about them
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -106,7 +108,7 @@ class Data(Part):
     def _one(cls, value: Any) -> Any:
         return None if value is None else canonical(value)
 
-# %% ../../nbs/api/01_spec.ipynb #e4b3996f
+# %% ../../nbs/api/01_spec.ipynb #76aa1b8c
 def canonical(
     label: Any,  # a class as a file or a model names it
 ) -> str:
@@ -120,7 +122,15 @@ def canonical(
     except (TypeError, ValueError, OverflowError):
         return str(label)
 
-# %% ../../nbs/api/01_spec.ipynb #9e68836c
+# %% ../../nbs/api/01_spec.ipynb #8bcf5b2f
+class Price(Part):
+    "What asking the model costs."
+
+    call: float = Field(0, ge=0)  # each call
+    row: float = Field(0, ge=0)  # each row in it
+    currency: str = "EUR"
+
+# %% ../../nbs/api/01_spec.ipynb #0d689c4e
 class Model(Part):
     "Where the model is and how it is called."
 
@@ -132,12 +142,16 @@ class Model(Part):
     input: Literal["auto", "frame", "text"] = "auto"  # text: one column as a sequence of strings
     deterministic: bool = True
     deadline: float | None = Field(None, gt=0)  # seconds for one call; None: settings.ini
+    train: str | None = (
+        None  # "module:function" or "file.py:function": rows → a fitted model; None: a scikit-learn model is fitted anew
+    )
+    price: Price | None = None  # what asking it costs, for `p2p run --dry-run`
 
-# %% ../../nbs/api/01_spec.ipynb #b1621512
+# %% ../../nbs/api/01_spec.ipynb #2946e834
 Metric = Literal["accuracy", "macro_f1", "recall", "mae", "unchanged", "answered", "abstained", "latency_p95"]
 LOWER_IS_BETTER = ("mae", "latency_p95")
 
-# %% ../../nbs/api/01_spec.ipynb #6e0f35c8
+# %% ../../nbs/api/01_spec.ipynb #cdde3771
 class Replayed(Part):
     "Which replayed cells a promise is about."
 
@@ -151,7 +165,7 @@ class Replayed(Part):
     def _named(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
-# %% ../../nbs/api/01_spec.ipynb #be1a6f68
+# %% ../../nbs/api/01_spec.ipynb #6a7643e7
 class Gate(Replayed):
     "A threshold on one metric, its drop, or its retention."
 
@@ -168,7 +182,7 @@ class Gate(Replayed):
     def _one(cls, value: Any) -> Any:
         return None if value is None else canonical(value)
 
-# %% ../../nbs/api/01_spec.ipynb #548c9208
+# %% ../../nbs/api/01_spec.ipynb #b262923d
 class Behaviour(Replayed):
     "A sentence a product manager writes, and what it means."
 
@@ -176,7 +190,7 @@ class Behaviour(Replayed):
     expect: Literal["keep", "change", "abstain", "reject"]
     share: float = Field(gt=0, lt=1)  # of the rows concerned, at least
 
-# %% ../../nbs/api/01_spec.ipynb #a6b29efc
+# %% ../../nbs/api/01_spec.ipynb #e5f7106c
 class Attestation(Part):
     "A statement by a person."
 
@@ -186,7 +200,7 @@ class Attestation(Part):
     expires: date | None = None
     evidence: str | None = None  # link, or hash of a document
 
-# %% ../../nbs/api/01_spec.ipynb #5ac363cb
+# %% ../../nbs/api/01_spec.ipynb #6a6aaed3
 class Owner(Part):
     "Who answers for the pilot."
 
@@ -195,7 +209,7 @@ class Owner(Part):
     on_call: str | None = None
     support: Attestation | None = None  # the maintenance and support plan
 
-# %% ../../nbs/api/01_spec.ipynb #c635f5fc
+# %% ../../nbs/api/01_spec.ipynb #6bf87249
 class Retraining(Part):
     "When and how it is trained again, and who decides."
 
@@ -204,7 +218,7 @@ class Retraining(Part):
     data: str | None = None
     approved_by: str | None = None
 
-# %% ../../nbs/api/01_spec.ipynb #2254e6f5
+# %% ../../nbs/api/01_spec.ipynb #b6ff1348
 class Dependency(Part):
     "What the pilot cannot work without."
 
@@ -214,7 +228,22 @@ class Dependency(Part):
     state: Literal["ready", "agreed", "open", "missing"] = "open"
     columns: tuple[str, ...] = ()  # technical: the columns it delivers
 
-# %% ../../nbs/api/01_spec.ipynb #fd68a89d
+# %% ../../nbs/api/01_spec.ipynb #ec2ccaca
+class Feed(Part):
+    "How events reach the pilot, for replays in simulated time."
+
+    rate: float = Field(gt=0)  # events a second, on average
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    service_ms: float = Field(gt=0)  # of one call, as measured in production or by `time_calls`
+    row_ms: float = Field(0, ge=0)  # added for each further row of a micro-batch
+    budget_ms: float | None = Field(None, gt=0)  # from arrival to answer; later it is of no use
+    micro_batch: int = Field(1, ge=1)  # rows in a call, at most
+    max_wait_ms: float = Field(0, ge=0)  # how long a micro-batch waits to be filled
+    retries: int = Field(0, ge=0)  # of a call that failed, before the event goes to the dead letters
+    queue: int | None = Field(None, ge=1)  # events that wait at most; None: any number
+    fallback: str | None = None  # the answer given when time is up: a class or a number; None: the event expires
+
+# %% ../../nbs/api/01_spec.ipynb #3c5669f6
 class Governance(Part):
     "What compliance asks."
 
@@ -224,7 +253,7 @@ class Governance(Part):
     retention: Attestation | None = None
     audit_trail: Attestation | None = None
 
-# %% ../../nbs/api/01_spec.ipynb #bf42a976
+# %% ../../nbs/api/01_spec.ipynb #462d7805
 class Outcome(Part):
     "What the business expects to change."
 
@@ -234,7 +263,7 @@ class Outcome(Part):
     unit: str = ""
     measured_by: str | None = None
 
-# %% ../../nbs/api/01_spec.ipynb #c23b8607
+# %% ../../nbs/api/01_spec.ipynb #13325e22
 class Slice(Part):
     "Rows that deserve a look of their own."
 
@@ -248,7 +277,7 @@ class Slice(Part):
     def _short(cls, value: Any) -> Any:
         return {"name": value, "column": value} if isinstance(value, str) else value
 
-# %% ../../nbs/api/01_spec.ipynb #c80a222a
+# %% ../../nbs/api/01_spec.ipynb #ad9fe742
 class Replaying(Part):
     "A scenario of the pilot's own suite, with the severities it is replayed at."
 
@@ -262,7 +291,7 @@ class Replaying(Part):
             return {"scenario": {"name": value}}
         return {"scenario": value} if isinstance(value, dict) and "name" in value else value
 
-# %% ../../nbs/api/01_spec.ipynb #57563022
+# %% ../../nbs/api/01_spec.ipynb #09bae005
 class Spec(Part):
     "A pilot's promise. Made by `Spec.load`; shows itself as a table of promises."
 
@@ -284,6 +313,7 @@ class Spec(Part):
     protected: tuple[str, ...] = ()  # columns whose groups must be treated alike
     retraining: Retraining | None = None
     dependencies: tuple[Dependency, ...] = ()
+    feed: Feed | None = None
     governance: Governance | None = None
     outcomes: tuple[Outcome, ...] = ()
     not_applicable: dict[SectionName, Attestation] = {}  # section of the card → why it does not apply, and who says so
@@ -341,7 +371,7 @@ class Spec(Part):
         who = f" · owner: {escape(self.owner.name)}" if self.owner else " · no owner yet"
         return f"<p><b>{head}</b>{who}</p>" + self.promises().to_html(index=False, escape=True, border=0)
 
-# %% ../../nbs/api/01_spec.ipynb #448bd9ea
+# %% ../../nbs/api/01_spec.ipynb #eb59e00e
 def about(
     part: Replayed,  # a gate or a sentence
 ) -> str:
@@ -358,7 +388,7 @@ def about(
     upto = f" up to severity {part.up_to:g}" if part.up_to is not None else ""
     return what + upto + (f", {part.slice}" if part.slice else "")
 
-# %% ../../nbs/api/01_spec.ipynb #755e5a59
+# %% ../../nbs/api/01_spec.ipynb #e3a458f6
 def threshold(
     gate: Gate | Behaviour,
 ) -> str:
@@ -375,7 +405,7 @@ def threshold(
     name = {"value": name, "drop": f"drop of {name}", "retention": f"share of {name} kept"}[gate.of]
     return f"{name} ≥ {gate.at_least:g}" if gate.at_least is not None else f"{name} ≤ {gate.at_most:g}"
 
-# %% ../../nbs/api/01_spec.ipynb #5c30c6d2
+# %% ../../nbs/api/01_spec.ipynb #f200ee71
 _Said = tuple[tuple[str | int, ...], str]  # where, what
 
 
@@ -417,7 +447,7 @@ def _items(raw: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     found = raw.get(key)
     return [_mapping(v) for v in found] if isinstance(found, list) else []
 
-# %% ../../nbs/api/01_spec.ipynb #4398eb4c
+# %% ../../nbs/api/01_spec.ipynb #a4f0db82
 def _label_problems_of(raw: Mapping[str, Any], data: dict[str, Any]) -> list[_Said]:
     "Classes that are named somewhere and are not among the labels; protected columns that are not there."
     out: list[_Said] = []
@@ -439,7 +469,7 @@ def _label_problems_of(raw: Mapping[str, Any], data: dict[str, Any]) -> list[_Sa
             out.append((where, f"must be one of labels; got {value!r}. {near(value, labels)}"))
     return out
 
-# %% ../../nbs/api/01_spec.ipynb #6e0a9f95
+# %% ../../nbs/api/01_spec.ipynb #7d929975
 def _column_problems(data: dict[str, Any], columns: dict[str, Any]) -> list[_Said]:
     out: list[_Said] = []
     if isinstance(data.get("label"), str) and data["label"] in columns:
@@ -460,12 +490,14 @@ def _column_problems(data: dict[str, Any], columns: dict[str, Any]) -> list[_Sai
             )
     return out
 
-# %% ../../nbs/api/01_spec.ipynb #2f73bda1
+# %% ../../nbs/api/01_spec.ipynb #a80075b7
 def _model_problems(model: dict[str, Any]) -> list[_Said]:
     loader = model.get("loader")
     out: list[_Said] = []
     if loader == "module" and not re.fullmatch(r"[^:]+:\w+", str(model.get("ref") or "")):
         out.append((("model", "ref"), f"loader module needs ref: 'module:function'; got {model.get('ref')!r}."))
+    if model.get("train") is not None and not re.fullmatch(r"[^:]+:\w+", str(model["train"])):
+        out.append((("model", "train"), f"must be 'module:function' or 'file.py:function'; got {model['train']!r}."))
     if loader in ("skops", "pickle", "joblib") and not model.get("path"):
         out.append((("model", "path"), f"loader {loader} needs path: the model's file."))
     if loader in ("pickle", "joblib") and not re.fullmatch(r"[0-9a-f]{64}", str(model.get("sha256") or "")):
@@ -479,10 +511,8 @@ def _model_problems(model: dict[str, Any]) -> list[_Said]:
         )
     return out
 
-# %% ../../nbs/api/01_spec.ipynb #560c5f83
-def _gate_problems(
-    where: tuple[str | int, ...], gate: dict[str, Any], raw: Mapping[str, Any]
-) -> list[_Said]:
+# %% ../../nbs/api/01_spec.ipynb #98aeb942
+def _gate_problems(where: tuple[str | int, ...], gate: dict[str, Any], raw: Mapping[str, Any]) -> list[_Said]:
     out: list[_Said] = []
     metric, of = gate.get("metric"), gate.get("of", "value")
     limits = [k for k in ("at_least", "at_most") if gate.get(k) is not None]
@@ -511,7 +541,7 @@ def _gate_problems(
         out.append(((*where, "metric"), f"{metric} is for classes; this task is regression: use mae."))
     return out
 
-# %% ../../nbs/api/01_spec.ipynb #3316a279
+# %% ../../nbs/api/01_spec.ipynb #c5ef4cf2
 def _fields(model: type[BaseModel], prefix: str = "") -> dict[str, set[str]]:
     "Dotted place → keys that it may hold, for hints."
     out = {prefix.rstrip("."): set(model.model_fields) - {"folder", "exploration"}}
@@ -525,7 +555,7 @@ def _fields(model: type[BaseModel], prefix: str = "") -> dict[str, set[str]]:
                 out |= _fields(inner, f"{prefix}{name}.")
     return out
 
-# %% ../../nbs/api/01_spec.ipynb #7493b930
+# %% ../../nbs/api/01_spec.ipynb #fcb6e90a
 def parse(
     raw: Mapping[str, Any],  # plain values of a promise
     tree: Any = None,  # the same with lines, as ruamel reads it
@@ -540,7 +570,7 @@ def parse(
     problems += [Problem(where, says, line_of(tree, where)) for where, says in _between(raw)]
     return spec, sorted(problems, key=lambda p: p.line or 0)
 
-# %% ../../nbs/api/01_spec.ipynb #2d594109
+# %% ../../nbs/api/01_spec.ipynb #8ef8f176
 def guess_roles(
     frame: pd.DataFrame,
     skip: Iterable[str] = (),  # columns that are spoken for, such as the label
@@ -548,7 +578,7 @@ def guess_roles(
     "Column → role, from types and values. A guess: `p2p init` writes it down for a person to check."
     return {str(c): _guess(frame[c], str(c)) for c in frame.columns if c not in set(skip)}
 
-# %% ../../nbs/api/01_spec.ipynb #f4c77cc9
+# %% ../../nbs/api/01_spec.ipynb #1f01a686
 def _guess(series: pd.Series, name: str) -> str:
     kept, lower = series.dropna(), name.lower()
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
@@ -571,7 +601,7 @@ def _guess(series: pd.Series, name: str) -> str:
     words = texts.map(lambda t: len(t.split())).mean() if len(texts) else 0
     return "text" if words >= 3 and distinct > max(20, len(texts) / 2) or (distinct > 50 and words >= 2) else "category"
 
-# %% ../../nbs/api/01_spec.ipynb #3f118d0f
+# %% ../../nbs/api/01_spec.ipynb #3256a850
 def json_schema() -> dict[str, Any]:
     "JSON Schema (draft 2020-12) of pilot.yaml."
     schema = Spec.model_json_schema()

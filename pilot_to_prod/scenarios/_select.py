@@ -1,0 +1,167 @@
+"""Which units are hit: exactly the asked share, nested over severities, fixed over a set of any size in one or two passes."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pilot_to_prod.scenarios._draws import unit_interval
+from pilot_to_prod.scenarios._kernels import kth_smallest
+from pilot_to_prod.scenarios._text import Words
+
+KEPT = 1 << 22  # units whose order is kept in memory; beyond, a second pass finds the cut
+_SHIFT, _BINS = np.uint64(48), 1 << 16
+
+
+def asked_of(severity: float, eligible: int) -> int:
+    "Units to hit: floor(severity x eligible + 1/2)."
+    return int(np.floor(severity * eligible + 0.5))
+
+
+@dataclass(frozen=True)
+class Cut:
+    "The last unit inside: everything up to it, in order of (rank, bits), is hit."
+
+    rank: np.uint64
+    bits: np.uint64
+
+
+@dataclass
+class Pool:
+    "The eligible units of one column of one batch, and their order."
+
+    total: int
+    where: np.ndarray | None  # position of each eligible unit among all units; None: all are
+    hashes: np.ndarray  # uint64, shape (eligible,)
+    weights: np.ndarray | None = None
+    words: Words | None = None
+    language: np.ndarray | None = None  # of each eligible unit, where the kind asks for it
+    untreated: int = 0  # units in a language that the scenario knows nothing of
+
+    @property
+    def eligible(self) -> int:
+        return len(self.hashes)
+
+    @cached_property
+    def rank(self) -> np.ndarray:
+        "Order of hitting: the hash itself, or −ln(u)/w as a sortable integer (Efraimidis & Spirakis 2006)."
+        if self.weights is None:
+            return self.hashes
+        u = unit_interval(self.hashes)
+        np.log(u, out=u)
+        np.divide(u, self.weights, out=u)
+        np.negative(u, out=u)
+        return u.view(np.uint64)
+
+    def inside(self, cut: Cut | None) -> np.ndarray:
+        "Which eligible units are inside, bool."
+        if cut is None:
+            return np.zeros(self.eligible, bool)
+        rank = self.rank
+        if self.weights is None:
+            return rank <= cut.rank
+        return (rank < cut.rank) | ((rank == cut.rank) & (self.hashes <= cut.bits))
+
+    def positions(self, inside: np.ndarray) -> np.ndarray:
+        "Those units among all units, in order."
+        at = np.flatnonzero(inside)
+        return at if self.where is None else self.where[at]
+
+    def mask(self, inside: np.ndarray) -> np.ndarray:
+        "Those units among all units, bool."
+        if self.where is None:
+            return inside
+        out = np.zeros(self.total, bool)
+        out[self.where[inside]] = True
+        return out
+
+
+def cut_at(rank: np.ndarray, bits: np.ndarray, k: int) -> Cut | None:
+    "The cut that lets exactly k units in."
+    if k == 0:
+        return None
+    edge = np.uint64(kth_smallest(rank, k))
+    if rank is bits:
+        return Cut(edge, edge)
+    room = k - int(np.count_nonzero(rank < edge))
+    return Cut(edge, np.uint64(np.sort(bits[rank == edge])[room - 1]))
+
+
+@dataclass
+class Tally:
+    "Finds cuts over many batches: keeps the order of few units, and counts that of many."
+
+    total: int = 0
+    eligible: int = 0
+    untreated: int = 0
+    _kept: list[tuple[np.ndarray, np.ndarray]] | None = field(default_factory=list)
+    _counts: np.ndarray | None = None
+    _wanted: dict[int, list[tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
+
+    def add(self, pool: Pool) -> None:
+        "One batch, on the first pass."
+        rank = pool.rank
+        self.total += pool.total
+        self.eligible += pool.eligible
+        self.untreated += pool.untreated
+        if self._kept is not None:
+            self._kept.append((rank, pool.hashes))
+            if self.eligible > KEPT:
+                for r, _ in self._kept:
+                    self._count(r)
+                self._kept = None
+        else:
+            self._count(rank)
+
+    def _count(self, rank: np.ndarray) -> None:
+        found = np.bincount((rank >> _SHIFT).astype(np.int64), minlength=_BINS)
+        self._counts = found if self._counts is None else self._counts + found
+
+    def needs(self, severities: tuple[float, ...]) -> bool:
+        "Whether a second pass over the same batches is needed, for which it gets ready."
+        if self._kept is not None or self._counts is None:
+            return False
+        upto = np.cumsum(self._counts)
+        asked = [asked_of(s, self.eligible) for s in severities]
+        self._wanted = {int(np.searchsorted(upto, k)): [] for k in asked if k}
+        return bool(self._wanted)
+
+    def look(self, pool: Pool) -> None:
+        "One batch, on the second pass."
+        rank = pool.rank
+        bins = (rank >> _SHIFT).astype(np.int64)
+        for b, found in self._wanted.items():
+            here = bins == b
+            found.append((rank[here], pool.hashes[here]))
+
+    def cut(self, severity: float) -> Cut | None:
+        "The cut of a severity."
+        k = asked_of(severity, self.eligible)
+        if k == 0:
+            return None
+        if self._kept is not None:
+            return cut_at(*_joined(self._kept), k)
+        assert self._counts is not None
+        upto = np.cumsum(self._counts)
+        b = int(np.searchsorted(upto, k))
+        before = int(upto[b - 1]) if b else 0
+        return cut_at(*_joined(self._wanted[b]), k - before)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    if len(parts) == 1:
+        return parts[0]
+    bits = np.concatenate([b for _, b in parts])
+    same = all(r is b for r, b in parts)
+    return (bits if same else np.concatenate([r for r, _ in parts])), bits
+
+
+@dataclass(frozen=True)
+class Bounded:
+    "The cut of one column, with what it was made from and the types that its hits force on whole columns."
+
+    cut: Cut | None
+    total: int
+    eligible: int
+    dtypes: dict[str, Any] = field(default_factory=dict)
