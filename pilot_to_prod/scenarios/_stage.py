@@ -600,8 +600,9 @@ class Stage:
         late = delay[source] + copy * again[source]
         order = np.argsort(source + late, kind="stable")
         source, copy, late = source[order], copy[order], late[order]
+        nth = f"{self.number}." if self.number else ""  # copies of copies, made by a later stage, have names of their own
         keys = np.array(
-            [k if not c else f"{k}#{c + 1}" for k, c in zip(rows.keys[source], copy.tolist(), strict=True)], dtype=object
+            [k if not c else f"{k}#{nth}{c + 1}" for k, c in zip(rows.keys[source], copy.tolist(), strict=True)], dtype=object
         )
         confidence = None if rows.confidence is None else rows.confidence[source]
         arrived = Rows(rows.frame.iloc[source], rows.id_column, keys=keys, confidence=confidence)
