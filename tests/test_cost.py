@@ -599,7 +599,7 @@ def test_scenarios_for_programs(p2p):
 def test_scenarios_of_a_pilot_and_why_others_do_not_apply(tiny, p2p):
     folder = tiny()
     code, out, _ = p2p("scenarios", "--pilot", folder)
-    assert code == 0 and "left out: unit_error (no input is a number or amount column)" in out and "typos" in out
+    assert code == 0 and "left out: unit_error (no input has the role number or amount)" in out and "typos" in out
     said = json.loads(p2p("scenarios", "--pilot", folder, "--json")[1])
     named = {k["name"] for k in said["applies"]} | {k["name"] for k in said["left_out"]}
     assert named == set(kinds()) and all(k["why"] for k in said["left_out"])

@@ -24,7 +24,7 @@ def name_hash(*parts: object) -> np.uint64:
 
 def key_hashes(keys: Sequence[str] | np.ndarray) -> np.ndarray:
     "uint64 hash of row keys, shape (n,): whole numbers count as the text that they are written as."
-    found = np.asarray(keys)
+    found = keys if isinstance(keys, np.ndarray) else np.array(keys, dtype=object)  # numpy's own text type drops trailing NULs
     if found.dtype.kind in "iu" and (not len(found) or found.min() >= 0):
         return _number_hashes(found.astype(np.uint64))
     pieces = [str(k).encode("utf-8", "surrogatepass") for k in found.tolist()]

@@ -51,7 +51,8 @@ def _learn_parallel(reference: pd.Series, place: Place, *, language: str) -> dic
 
 
 def _translated_here(values: pd.Series, place: Place, *, language: str) -> list[bool]:
-    return [place.learnt.get(k, v) != v for k, v in zip(place.keys.tolist(), values.tolist(), strict=True)]
+    pairs = zip(place.keys.tolist(), values.tolist(), strict=True)
+    return [isinstance(v, str) and place.learnt.get(k, v) != v for k, v in pairs]
 
 # %% ../../nbs/api/08_language.ipynb #5a757a49
 def _parallel_languages(spec: Spec) -> list[dict[str, Any]] | str:
