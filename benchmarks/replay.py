@@ -83,12 +83,14 @@ def hits(pilot: Pilot, chosen: Any, levels: tuple[float, ...]) -> Iterator[tuple
 
 
 def answered(call: Any, rows: pd.DataFrame, inputs: list[str]) -> float:
-    "Seconds of one call. Where the model breaks on rows that lack something: of the call without them, which it can answer."
+    "Seconds of one call. Where the model breaks on rows that lack something: of the call without them, which it can answer, if any."
     start = CLOCK()
     try:
         if len(rows):
             call(rows)
     except Exception:  # noqa: BLE001 - whatever a model raises
+        if not set(inputs) <= set(rows.columns):
+            return CLOCK() - start
         rest = rows[rows[inputs].notna().all(axis=1)]
         start = CLOCK()
         if len(rest):

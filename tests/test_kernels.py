@@ -14,7 +14,7 @@ from trying import REFERENCE, corrupt, entries, groups, same
 from pilot_to_prod.scenarios import Rows, noise
 from pilot_to_prod.scenarios import _kernels as kernels
 from pilot_to_prod.scenarios import _select as select
-from pilot_to_prod.scenarios._draws import Draws, key_hashes
+from pilot_to_prod.scenarios._draws import Draws, Keyed, key_hashes
 from pilot_to_prod.scenarios._select import Pool, Tally, asked_of, cut_at
 from pilot_to_prod.scenarios._slips import Slips
 from pilot_to_prod.scenarios._text import split_words
@@ -66,21 +66,63 @@ def test_mixing_leaves_its_input_alone_and_any_number_alike(n):
 def test_units_are_hashed_as_a_slow_reader_would(path, n, monkeypatch):
     monkeypatch.setenv("P2P_KERNELS", path)
     rows, column, random = bits(1, 50), np.uint64(2**64 - 5), np.random.default_rng(n)
-    where, units = random.integers(0, 50, n), random.integers(0, 1000, n)
-    several = bits(2, n)
+    sizes = random.multinomial(n, random.dirichlet(np.full(50, 0.3)))  # some rows have no unit, some have many
+    opens, several = np.concatenate([[0], np.cumsum(sizes)]), bits(2, n)
+    row = np.repeat(np.arange(50), sizes)
+    unit = np.arange(n) - opens[row]
+    some, few = random.random(n) < 0.7, np.sort(random.integers(0, n, n // 5)) if n else np.zeros(0, np.int64)
 
     def slow(row: int, unit: int) -> int:
         return mixed_slowly((row + int(column) + (unit + 1) * GOLDEN) & WORD)
 
+    alone, words = np.zeros(n, np.int64), rows[row]
     found = {
-        "rows": (kernels.unit_hashes(several, column), several.tolist(), [0] * n),
-        "cells": (kernels.unit_hashes(rows, column, where), rows[where].tolist(), [0] * n),
-        "words": (kernels.unit_hashes(rows, column, where, units), rows[where].tolist(), units.tolist()),
-        "one word a row": (kernels.unit_hashes(several, column, None, units), several.tolist(), units.tolist()),
+        "rows": (kernels.unit_hashes(several, column), several, alone),
+        "some rows": (kernels.unit_hashes(several, column, None, some), several[some], alone[some]),
+        "few rows": (kernels.unit_hashes(several, column, None, few), several[few], alone[few]),
+        "words": (kernels.unit_hashes(rows, column, opens), words, unit),
+        "some words": (kernels.unit_hashes(rows, column, opens, some), words[some], unit[some]),
+        "few words": (kernels.unit_hashes(rows, column, opens, few), words[few], unit[few]),
+        "words in any order": (kernels.unit_hashes(rows, column, opens, few[::-1]), words[few[::-1]], unit[few[::-1]]),
     }
     for what, (got, own, which) in found.items():
-        assert got.dtype == np.uint64 and len(got) == n, what
-        assert got[-50:].tolist() == [slow(r, u) for r, u in zip(own[-50:], which[-50:], strict=True)], what
+        assert got.dtype == np.uint64 and len(got) == len(own), what
+        for part in (slice(0, 40), slice(-40, None)):
+            assert got[part].tolist() == [slow(r, u) for r, u in zip(own[part].tolist(), which[part].tolist(), strict=True)], what
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n", [1, 2, 63, 5_000, (1 << 14) + 3])
+def test_the_lowest_hashes_are_those_of_all_sorted(path, n, monkeypatch):
+    monkeypatch.setenv("P2P_KERNELS", path)
+    random = np.random.default_rng(n)
+    opens = np.concatenate([[0], np.cumsum(random.multinomial(n, np.full(40, 1 / 40)))])
+    some = random.random(n) < 0.6
+    some[0] = True
+    for keyed in (
+        Keyed(bits(n, n), np.uint64(7)),
+        Keyed(bits(n, n), np.uint64(7), None, some),
+        Keyed(bits(n, 40), np.uint64(9), opens),
+        Keyed(bits(n, 40), np.uint64(9), opens, some),
+        Keyed(bits(n, 40), np.uint64(9), opens).some(np.flatnonzero(some)),
+    ):
+        order = np.sort(kernels.unit_hashes(*keyed._of))
+        for k in sorted({1, 2, len(order) // 10, len(order) // 2, len(order) - 1, len(order)} & set(range(1, len(order) + 1))):
+            edge, inside = keyed.lowest(k)
+            assert edge == order[k - 1] and inside.sum() == k
+            assert (keyed.hashes[inside] <= edge).all()
+            del keyed.__dict__["hashes"]  # as if nothing had asked for all of them
+
+
+def test_hashes_that_are_not_uniform_are_cut_all_the_same(monkeypatch):
+    "The window where the k-th must lie is a guess; what is not in it is found by sorting."
+    monkeypatch.setattr(kernels, "_hashed", lambda rows, *_: iter([(0, rows.copy())]))
+    monkeypatch.setenv("P2P_KERNELS", "numpy")
+    low = np.arange(5_000, dtype=np.uint64)
+    assert kernels.lowest(low, np.uint64(0), None, None, 5_000, 2_500) is None
+    keyed = Keyed(low, np.uint64(0))
+    edge, inside = keyed.lowest(2_500)
+    assert edge == 2_499 and inside.tolist() == [True] * 2_500 + [False] * 2_500
 
 
 @quick
@@ -166,7 +208,7 @@ def test_the_kth_smallest_is_the_kth_of_the_sorted(path, shape, monkeypatch):
 def pools(seed: int, sizes: list[int], weighted: bool) -> list[Pool]:
     random = np.random.default_rng(seed)
     weight = [random.choice([1e-300, 0.5, 1.0, 2.0, 1e9], n) if weighted else None for n in sizes]
-    return [Pool(n, None, bits(seed + i, n), w) for i, (n, w) in enumerate(zip(sizes, weight, strict=True))]
+    return [Pool(n, None, Keyed.known(bits(seed + i, n)), w) for i, (n, w) in enumerate(zip(sizes, weight, strict=True))]
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
@@ -176,8 +218,8 @@ def pools(seed: int, sizes: list[int], weighted: bool) -> list[Pool]:
 def test_a_cut_found_in_two_passes_is_that_of_one(weighted, kept, sizes, seed):
     severities = (0.0, 0.003, 0.1, 0.5, 0.501, 1.0)
     batches = pools(seed, sizes, weighted)
-    rank, hashes = (np.concatenate([getattr(p, what) for p in batches]) for what in ("rank", "hashes"))
-    whole = {s: cut_at(rank, rank if not weighted else hashes, asked_of(s, len(rank))) for s in severities}
+    rank, hashes = (np.concatenate(found) for found in zip(*((p.rank, p.keyed.hashes) for p in batches), strict=True))
+    whole = {s: cut_at(rank, Keyed.known(hashes).some, asked_of(s, len(rank))) for s in severities}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(select, "KEPT", kept)
         tally = Tally()
@@ -247,12 +289,41 @@ def test_marked_bytes_are_counted_and_found(path, words, gaps):
         end.append(len(typed))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("P2P_KERNELS", path)
-        found = kernels.Marked(np.array(typed, bool), np.array(start, np.int64), np.array(end, np.int64))
-        assert found.count.tolist() == [sum(w) for w in words]
+        data, marks = np.array(typed, np.uint8) * 7, np.arange(256) == 7
+        found = kernels.Marked(data, marks, np.array(start, np.int64), np.array(end, np.int64))
+        assert found.any.tolist() == [any(w) for w in words]
         asked = [(i, n) for i, w in enumerate(words) for n in range(sum(w))]
         which, nth = (np.array([a[k] for a in asked], np.int64) for k in (0, 1))
         spots = [[start[i] + k for k, marked in enumerate(w) if marked] for i, w in enumerate(words)]
-        assert found.nth(which, nth).tolist() == [spots[i][n] for i, n in asked]
+        share = np.array([(n + 0.5) / len(spots[i]) for i, n in asked])
+        assert found.pick(which, share).tolist() == [spots[i][n] for i, n in asked]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@quick
+@given(rows=st.lists(st.text("ab \t\n", max_size=30), max_size=8), block=st.sampled_from([4, 7, 1 << 16]))
+def test_runs_are_the_words_that_splitting_finds(path, rows, block):
+    data, offsets = np.frombuffer("".join(rows).encode(), np.uint8), np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    ink = np.array([chr(c) not in " \t\n" for c in range(256)], np.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("P2P_KERNELS", path)
+        patch.setattr(kernels, "_BYTES", block)
+        start, end, opens = kernels.runs(data, offsets, ink)
+        row = kernels.rows_of(opens, np.arange(len(start)))
+    words = [("".join(rows)[a:b], r) for a, b, r in zip(start.tolist(), end.tolist(), row.tolist(), strict=True)]
+    assert words == [(w, r) for r, text in enumerate(rows) for w in text.split()]
+    assert np.diff(opens).tolist() == [len(text.split()) for text in rows]
+
+
+@quick
+@given(data=st.binary(max_size=40), low=st.integers(0, 255), size=st.integers(0, 255), block=st.sampled_from([3, 1 << 16]))
+def test_positions_are_those_of_the_bytes_asked_for(data, low, size, block):
+    high = min(low + size, 255)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_BYTES", block)
+        assert kernels.positions(np.frombuffer(data, np.uint8), low, high).tolist() == [
+            i for i, b in enumerate(data) if low <= b <= high
+        ]
 
 
 @quick

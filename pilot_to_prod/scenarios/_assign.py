@@ -9,6 +9,15 @@ from pilot_to_prod.scenarios._ledger import ColumnLedger
 from pilot_to_prod.scenarios._rows import Rows
 
 
+def filled(series: pd.Series) -> np.ndarray | None:
+    "Cells that are not missing, bool; None for all of them."
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
+        values = series.to_numpy()
+        if series.dtype.kind != "f" or not len(values) or not np.isnan(values.min()):  # a minimum is nan where any value is
+            return None
+    return series.notna().to_numpy()
+
+
 def assigned(
     series: pd.Series,
     hit: np.ndarray,  # rows, bool

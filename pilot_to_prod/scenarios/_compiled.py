@@ -5,6 +5,7 @@ from numba import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_BLOCK = 1 << 11
 _S30, _S27, _S31, _UNIT = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(1)
 
 
@@ -16,52 +17,209 @@ def _mixed(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _hash_rows(rows, first, out):  # type: ignore[no-untyped-def]
-    for i in range(len(rows)):
-        out[i] = _mixed(rows[i] + first)
+def _hash_block(rows, first, opens, among, at, row, out):  # type: ignore[no-untyped-def]
+    """Hashes of the units from `at` on, or of those at the positions `among` from `at` on; the row of the last one.
+
+    `row` is any row not behind that of the first unit.
+    """
+    n = len(out)
+    if opens is None:
+        for i in range(n):
+            out[i] = _mixed(rows[at + i if among is None else among[at + i]] + first)
+    elif among is None:
+        done = 0
+        while done < n:
+            while opens[row + 1] <= at + done:
+                row += 1
+            x = rows[row] + first - np.uint64(opens[row]) * _GOLDEN
+            stop = min(opens[row + 1] - at, n)
+            for i in range(done, stop):
+                out[i] = _mixed(x + np.uint64(at + i) * _GOLDEN)
+            done = stop
+    else:
+        for i in range(n):
+            unit = among[at + i]
+            if unit < opens[row]:
+                row = 0
+            while opens[row + 1] <= unit:
+                row += 1
+            out[i] = _mixed(rows[row] + first + np.uint64(unit - opens[row]) * _GOLDEN)
+    return row
 
 
 @njit(cache=True)
-def _hash_cells(rows, first, where, out):  # type: ignore[no-untyped-def]
-    for i in range(len(where)):
-        out[i] = _mixed(rows[where[i]] + first)
+def _kept(block, allowed, at):  # type: ignore[no-untyped-def]
+    found = 0
+    for i in range(len(block)):
+        block[found] = block[i]
+        found += allowed[at + i]
+    return found
 
 
 @njit(cache=True)
-def _hash_units(rows, first, where, units, out):  # type: ignore[no-untyped-def]
-    for i in range(len(where)):
-        out[i] = _mixed(rows[where[i]] + first + np.uint64(units[i]) * _GOLDEN)
+def _hash_units(rows, first, opens, among, allowed, n, out):  # type: ignore[no-untyped-def]
+    spare, row, done = np.empty(_BLOCK, np.uint64), 0, 0
+    for at in range(0, n, _BLOCK):
+        block = spare[: min(_BLOCK, n - at)]
+        row = _hash_block(rows, first, opens, among, at, row, block)
+        m = len(block) if allowed is None else _kept(block, allowed, at)
+        out[done : done + m] = block[:m]
+        done += m
+
+
+def _split_among(among: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    "Positions, or a mask as bytes."
+    if among is None:
+        return None, None
+    return (None, among.view(np.uint8)) if among.dtype == np.bool_ else (among, None)
+
+
+def _sizes(rows: np.ndarray, opens: np.ndarray | None, among: np.ndarray | None) -> tuple[int, int]:
+    "Units that are looked at, and units that are meant."
+    looked = len(rows) if opens is None else int(opens[-1])
+    if among is None:
+        return looked, looked
+    return (looked, int(np.count_nonzero(among))) if among.dtype == np.bool_ else (len(among), len(among))
+
+
+def _first(column: np.uint64) -> np.uint64:
+    return np.uint64((int(column) + int(_GOLDEN)) & 0xFFFFFFFFFFFFFFFF)
 
 
 def unit_hashes(
-    rows: np.ndarray, column: np.uint64, where: np.ndarray | None = None, units: np.ndarray | None = None
+    rows: np.ndarray, column: np.uint64, opens: np.ndarray | None = None, among: np.ndarray | None = None
 ) -> np.ndarray:
     "As `_kernels.unit_hashes`."
-    first = np.uint64((int(column) + int(_GOLDEN)) & 0xFFFFFFFFFFFFFFFF)
-    out = np.empty(len(rows) if where is None else len(where), np.uint64)
-    if where is None and units is None:
-        _hash_rows(rows, first, out)
-    elif units is None:
-        _hash_cells(rows, first, where, out)
-    else:
-        _hash_units(rows, first, np.arange(len(out)) if where is None else where, units, out)
+    looked, meant = _sizes(rows, opens, among)
+    out = np.empty(meant, np.uint64)
+    _hash_units(rows, _first(column), opens, *_split_among(among), looked, out)
     return out
+
+
+@njit(cache=True)
+def _lowest(rows, first, opens, among, allowed, n, low, width, inside, near, places):  # type: ignore[no-untyped-def]
+    spare, row, done, found = np.empty(_BLOCK, np.uint64), 0, 0, 0
+    for at in range(0, n, _BLOCK):  # plain loops over what stays in the cache: the compiler makes vectors of them
+        block = spare[: min(_BLOCK, n - at)]
+        row = _hash_block(rows, first, opens, among, at, row, block)
+        m = len(block) if allowed is None else _kept(block, allowed, at)
+        for i in range(m):
+            inside[done + i] = block[i] < low
+        for i in range(m):
+            v = block[i] - low
+            if v <= width:
+                if found < len(near):
+                    near[found] = v
+                    places[found] = done + i
+                found += 1
+        done += m
+    return found
+
+
+def lowest(
+    rows: np.ndarray,
+    column: np.uint64,
+    opens: np.ndarray | None,
+    among: np.ndarray | None,
+    n: int,
+    low: np.uint64,
+    width: np.uint64,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Which hashes are below `low`; those within `width` above it, less `low`; and where these are."
+    looked, _ = _sizes(rows, opens, among)
+    inside, room = np.empty(n, np.bool_), int(n * (int(width) / 2.0**64) * 1.5) + 64
+    while True:
+        near, places = np.empty(room, np.uint64), np.empty(room, np.int64)
+        found = _lowest(rows, _first(column), opens, *_split_among(among), looked, low, width, inside, near, places)
+        if found <= room:
+            return inside, near[:found], places[:found]
+        room = found
+
+
+@njit(cache=True)
+def _find_runs(data, offsets, ink, edges, opens):  # type: ignore[no-untyped-def]
+    found, one = np.uintp(0), np.uintp(1)  # unsigned, so that no place is looked for from the end
+    for r in range(len(offsets) - 1):  # no branch a byte: a place is written always, and kept where it counts
+        opens[r] = found >> one
+        before = np.uint8(0)
+        for i in range(np.uintp(offsets[r]), np.uintp(offsets[r + 1])):
+            now = ink[data[i]]
+            edges[found] = i
+            found += np.uintp(now ^ before)
+            before = now
+        edges[found] = offsets[r + 1]
+        found += np.uintp(before)
+    opens[len(offsets) - 1] = found >> one
+    return found
+
+
+def runs(data: np.ndarray, offsets: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "As `_kernels.runs`."
+    edges, opens = np.empty(len(data) + len(offsets) + 2, np.int64), np.empty(len(offsets), np.int64)
+    found = _find_runs(data, offsets, ink, edges, opens)
+    return edges[:found:2], edges[1:found:2], opens
+
+
+@njit(cache=True)
+def _find_rows(opens, which, out):  # type: ignore[no-untyped-def]
+    row = 0
+    for k in range(len(which)):
+        if which[k] < opens[row]:
+            row = 0
+        while opens[row + 1] <= which[k]:
+            row += 1
+        out[k] = row
+
+
+def rows_of(opens: np.ndarray, which: np.ndarray) -> np.ndarray:
+    "As `_kernels.rows_of`."
+    out = np.empty(len(which), np.int64)
+    _find_rows(opens, which, out)
+    return out
+
+
+@njit(cache=True)
+def _differ(data, starts, ends, new, offsets):  # type: ignore[no-untyped-def]
+    found = 0
+    for k in range(len(starts)):
+        size = ends[k] - starts[k]
+        if offsets[k + 1] - offsets[k] != size:
+            found += 1
+            continue
+        for i in range(size):
+            if data[starts[k] + i] != new[offsets[k] + i]:
+                found += 1
+                break
+    return found
+
+
+def edited(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, new: np.ndarray, offsets: np.ndarray) -> int:
+    "As `_kernels.edited`."
+    return int(_differ(data, starts, ends, new, offsets))
 
 
 @njit(cache=True)
 def _splice(data, starts, ends, new, new_offsets, out):  # type: ignore[no-untyped-def]
     at = to = 0
-    for k in range(len(starts)):
-        for i in range(at, starts[k]):
-            out[to] = data[i]
-            to += 1
-        for i in range(new_offsets[k], new_offsets[k + 1]):
-            out[to] = new[i]
-            to += 1
+    for k in range(len(starts)):  # the text between edits that change its length, in long pieces
+        added = new_offsets[k + 1] - new_offsets[k]
+        if added == ends[k] - starts[k]:
+            continue
+        size = starts[k] - at
+        out[to : to + size] = data[at : at + size]
+        to += size
+        for i in range(added):
+            out[to + i] = new[new_offsets[k] + i]
+        to += added
         at = ends[k]
-    for i in range(at, len(data)):
-        out[to] = data[i]
-        to += 1
+    out[to:] = data[at:]
+    shift = 0
+    for k in range(len(starts)):  # then what keeps it
+        added = new_offsets[k + 1] - new_offsets[k]
+        if added == ends[k] - starts[k]:
+            for i in range(added):
+                out[starts[k] + shift + i] = new[new_offsets[k] + i]
+        shift += added - (ends[k] - starts[k])
 
 
 @njit(cache=True)
@@ -93,35 +251,158 @@ def spliced(
 
 
 @njit(cache=True)
-def _counted(typed, start, end, out):  # type: ignore[no-untyped-def]
+def _any(data, marks, start, end, out):  # type: ignore[no-untyped-def]
     for w in range(len(start)):
-        seen = 0
-        for i in range(start[w], end[w]):
-            seen += typed[i]
-        out[w] = seen
+        i, stop = np.uintp(start[w]), np.uintp(end[w])
+        while i < stop and not marks[data[i]]:
+            i += np.uintp(1)
+        out[w] = i < stop
 
 
-def marked_in(typed: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    "How many bytes of each word are marked, shape (words,)."
-    out = np.empty(len(start), np.int64)
-    _counted(typed.view(np.uint8), start, end, out)
+def any_marked(data: np.ndarray, marks: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    "As `_kernels.Marked.any`."
+    out = np.empty(len(start), np.bool_)
+    _any(data, marks, start, end, out)
+    return out
+
+
+@njit(cache=True, inline="always")
+def _picked(data, marks, start, end, share):  # type: ignore[no-untyped-def]
+    i, count = np.uintp(start), 0
+    for j in range(i, np.uintp(end)):
+        count += marks[data[j]]
+    left = np.int64(share * count)
+    if count == end - start:
+        return i + np.uintp(left)
+    while left or not marks[data[i]]:
+        left -= marks[data[i]]
+        i += np.uintp(1)
+    return i
+
+
+@njit(cache=True)
+def _pick(data, marks, start, end, words, share, out):  # type: ignore[no-untyped-def]
+    for k in range(len(words)):
+        out[k] = _picked(data, marks, start[words[k]], end[words[k]], share[k])
+
+
+def pick_marked(
+    data: np.ndarray, marks: np.ndarray, start: np.ndarray, end: np.ndarray, words: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    "As `_kernels.Marked.pick`."
+    out = np.empty(len(words), np.int64)
+    _pick(data, marks.view(np.uint8), start, end, words, share, out)
+    return out
+
+
+@njit(cache=True, inline="always")
+def _char(data, at):  # type: ignore[no-untyped-def]
+    "Code point of the UTF-8 character that begins there, and its bytes."
+    a = np.uint32(data[at])
+    if a < 0xC0:
+        return a, np.int64(1)
+    b = np.uint32(data[at + 1] & 0x3F)
+    if a < 0xE0:
+        return (a & np.uint32(0x1F)) << np.uint32(6) | b, np.int64(2)
+    c = np.uint32(data[at + 2] & 0x3F)
+    if a < 0xF0:
+        return (a & np.uint32(0x0F)) << np.uint32(12) | b << np.uint32(6) | c, np.int64(3)
+    d = np.uint32(data[at + 3] & 0x3F)
+    return (a & np.uint32(0x07)) << np.uint32(18) | b << np.uint32(12) | c << np.uint32(6) | d, np.int64(4)
+
+
+@njit(cache=True)
+def _slip(data, marks, text, start, end, words, draws, entry, first, count, begins, sizes, keys, starts, ends, out, offsets):  # type: ignore[no-untyped-def]
+    move, where, pick = draws
+    to = 0
+    for k in range(len(words)):
+        begin, stop = start[words[k]], end[words[k]]
+        at = np.int64(_picked(marks, text, begin, stop, where[k]))
+        point, size = _char(data, at)
+        after = at + size
+        starts[k], ends[k] = at, after
+        third = begin + _char(data, begin)[1]
+        if third < stop:
+            third += _char(data, third)[1]
+        follows = after < stop
+        next_point, next_size = point, size
+        if follows:
+            next_point, next_size = _char(data, after)
+        if third >= stop or move[k] < 0.5:  # the key beside
+            key = entry[point]
+            key = first[key] + np.int64(pick[k] * count[key])
+            for i in range(begins[key], begins[key] + sizes[key]):
+                out[to] = keys[i]
+                to += 1
+        elif move[k] < 0.7 and follows and point != next_point and next_point < 0x10000 and entry[next_point] >= 0:  # swapped
+            for i in range(after, after + next_size):
+                out[to] = data[i]
+                to += 1
+            for i in range(at, after):
+                out[to] = data[i]
+                to += 1
+            ends[k] = after + next_size
+        elif move[k] >= 0.85:  # twice
+            for _ in range(2):
+                for i in range(at, after):
+                    out[to] = data[i]
+                    to += 1
+        offsets[k + 1] = to
+    return to
+
+
+def slips(
+    data: np.ndarray,
+    marked: tuple[np.ndarray, np.ndarray],  # bytes, and which of them begin a letter on a key
+    span: tuple[np.ndarray, np.ndarray],  # start and end of every word
+    words: np.ndarray,  # positions of those that are hit
+    draws: tuple[np.ndarray, np.ndarray, np.ndarray],
+    layout: tuple[np.ndarray, ...],  # entry, first, count, start, length, data
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    "As `_slips.Slips.edits`."
+    n = len(words)
+    starts, ends, offsets = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n + 1, np.int64)
+    out = np.empty(n * max(8, int(layout[4].max(initial=0))), np.uint8)  # two characters of four bytes at most
+    to = _slip(data, marked[0], marked[1].view(np.uint8), *span, words, draws, *layout, starts, ends, out, offsets)
+    return starts, ends, out[:to], offsets
+
+
+@njit(cache=True)
+def _uniform(hashes, salt, out):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        out[i] = (np.float64(_mixed(hashes[i] ^ salt) >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+def uniform(hashes: np.ndarray, salt: np.uint64) -> np.ndarray:
+    "As `_draws.Draws.uniform`."
+    out = np.empty(len(hashes))
+    _uniform(hashes, salt, out)
     return out
 
 
 @njit(cache=True)
-def _nth(typed, start, n, out):  # type: ignore[no-untyped-def]
-    for w in range(len(start)):
-        i, left = start[w], n[w]
-        while left or not typed[i]:
-            left -= typed[i]
-            i += 1
-        out[w] = i
+def _digits(numbers, out):  # type: ignore[no-untyped-def]
+    word = np.empty(20, np.uint8)
+    for k in range(len(numbers)):
+        left, size = numbers[k], 0
+        while left or not size:
+            ten = left // np.uint64(10)
+            word[size] = 48 + (left - ten * np.uint64(10))
+            size += 1
+            left = ten
+        found = _GOLDEN
+        for at in range(0, size, 8):
+            eight = np.uint64(0)
+            for i in range(min(8, size - at)):
+                eight |= np.uint64(word[size - 1 - at - i]) << np.uint64(8 * i)
+            found = _mixed(found ^ eight)
+        out[k] = _mixed(found + np.uint64(size))
 
 
-def nth_marked(typed: np.ndarray, start: np.ndarray, n: np.ndarray) -> np.ndarray:
-    "Position of the n-th (from 0) marked byte from each start on; it must be there."
-    out = np.empty(len(start), np.int64)
-    _nth(typed.view(np.uint8), start, n, out)
+def number_hashes(numbers: np.ndarray) -> np.ndarray:
+    "As `_draws.key_hashes` of whole numbers, uint64."
+    out = np.empty(len(numbers), np.uint64)
+    _digits(numbers, out)
     return out
 
 

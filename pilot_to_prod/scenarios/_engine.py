@@ -29,7 +29,7 @@ from pilot_to_prod.scenarios._kinds import (
 )
 from pilot_to_prod.scenarios._ledger import Entries, Ledger
 from pilot_to_prod.scenarios._rows import Rows, row_keys
-from pilot_to_prod.scenarios._select import Bounded, Pool, Tally, asked_of, cut_at
+from pilot_to_prod.scenarios._select import Bounded, Pool, Tally, asked_of
 from pilot_to_prod.scenarios._stage import Count, Stage
 from pilot_to_prod.spec import Spec, canonical
 
@@ -439,7 +439,7 @@ class Fitted:
 
 def _own(severity: float) -> Callable[[str, Pool], Bounded]:
     "Cuts where one batch is the whole set."
-    return lambda _, p: Bounded(cut_at(p.rank, p.hashes, asked_of(severity, p.eligible)), p.total, p.eligible)
+    return lambda _, p: Bounded(p.lowest(asked_of(severity, p.eligible)), p.total, p.eligible)
 
 
 def _fixed(cuts: Cuts) -> Callable[[str, Pool], Bounded]:

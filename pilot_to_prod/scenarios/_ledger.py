@@ -23,12 +23,9 @@ class Spans:
 
     words: Words
     which: np.ndarray  # positions of the units among the words
+    row: np.ndarray  # position of the row of each
     data: np.ndarray  # new bytes of all rows
     grown: np.ndarray  # bytes that each unit grew by
-
-    @property
-    def row(self) -> np.ndarray:
-        return self.words.row[self.which]
 
     @property
     def start(self) -> np.ndarray:

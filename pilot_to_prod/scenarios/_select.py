@@ -1,12 +1,13 @@
 """Which units are hit: exactly the asked share, nested over severities, fixed over a set of any size in one or two passes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pilot_to_prod.scenarios._draws import unit_interval
+from pilot_to_prod.scenarios._draws import Draws, Keyed, waiting_times
 from pilot_to_prod.scenarios._kernels import kth_smallest
 from pilot_to_prod.scenarios._text import Words
 
@@ -33,40 +34,54 @@ class Pool:
 
     total: int
     where: np.ndarray | None  # position of each eligible unit among all units; None: all are
-    hashes: np.ndarray  # uint64, shape (eligible,)
+    keyed: Keyed  # their hashes, shape (eligible,)
     weights: np.ndarray | None = None
     words: Words | None = None
     language: np.ndarray | None = None  # of each eligible unit, where the kind asks for it
     untreated: int = 0  # units in a language that the scenario knows nothing of
+    _last: tuple[Cut, np.ndarray] | None = field(default=None, init=False, repr=False)  # what `lowest` found on its way
 
     @property
     def eligible(self) -> int:
-        return len(self.hashes)
+        return len(self.keyed)
 
     @cached_property
     def rank(self) -> np.ndarray:
         "Order of hitting: the hash itself, or −ln(u)/w as a sortable integer (Efraimidis & Spirakis 2006)."
-        if self.weights is None:
-            return self.hashes
-        u = unit_interval(self.hashes)
-        np.log(u, out=u)
-        np.divide(u, self.weights, out=u)
-        np.negative(u, out=u)
-        return u.view(np.uint64)
+        return self.keyed.hashes if self.weights is None else waiting_times(self.keyed.hashes, self.weights).view(np.uint64)
+
+    def lowest(self, k: int) -> Cut | None:
+        "The cut that lets exactly k units in."
+        if k == 0:
+            return None
+        if self.weights is not None:
+            return cut_at(self.rank, self.keyed.some, k)
+        edge, inside = self.keyed.lowest(k)
+        self._last = Cut(edge, edge), inside
+        return self._last[0]
 
     def inside(self, cut: Cut | None) -> np.ndarray:
         "Which eligible units are inside, bool."
         if cut is None:
             return np.zeros(self.eligible, bool)
+        last, self._last = self._last, None
+        if last is not None and last[0] is cut:
+            return last[1]
         rank = self.rank
-        if self.weights is None:
-            return rank <= cut.rank
-        return (rank < cut.rank) | ((rank == cut.rank) & (self.hashes <= cut.bits))
+        inside = rank <= cut.rank
+        if self.weights is not None:
+            same = np.flatnonzero(rank == cut.rank)
+            inside[same] = self.keyed.some(same).hashes <= cut.bits
+        return inside
 
     def positions(self, inside: np.ndarray) -> np.ndarray:
         "Those units among all units, in order."
         at = np.flatnonzero(inside)
         return at if self.where is None else self.where[at]
+
+    def draws(self, inside: np.ndarray) -> Draws:
+        "Random numbers for those units."
+        return Draws(self.keyed, inside)
 
     def mask(self, inside: np.ndarray) -> np.ndarray:
         "Those units among all units, bool."
@@ -77,15 +92,18 @@ class Pool:
         return out
 
 
-def cut_at(rank: np.ndarray, bits: np.ndarray, k: int) -> Cut | None:
+def cut_at(
+    rank: np.ndarray,  # order of hitting, shape (n,)
+    hashes: Callable[[np.ndarray], Keyed],  # positions → hashes, which settle the order of equal ranks
+    k: int,
+) -> Cut | None:
     "The cut that lets exactly k units in."
     if k == 0:
         return None
     edge = np.uint64(kth_smallest(rank, k))
-    if rank is bits:
-        return Cut(edge, edge)
-    room = k - int(np.count_nonzero(rank < edge))
-    return Cut(edge, np.uint64(np.sort(bits[rank == edge])[room - 1]))
+    same = np.flatnonzero(rank == edge)
+    room = k - int(np.count_nonzero(rank < edge)) if len(same) > 1 else 1
+    return Cut(edge, np.uint64(np.sort(hashes(same).hashes)[room - 1]))
 
 
 @dataclass
@@ -106,7 +124,7 @@ class Tally:
         self.eligible += pool.eligible
         self.untreated += pool.untreated
         if self._kept is not None:
-            self._kept.append((rank, pool.hashes))
+            self._kept.append((rank, pool.keyed.hashes))
             if self.eligible > KEPT:
                 for r, _ in self._kept:
                     self._count(r)
@@ -133,7 +151,7 @@ class Tally:
         bins = (rank >> _SHIFT).astype(np.int64)
         for b, found in self._wanted.items():
             here = bins == b
-            found.append((rank[here], pool.hashes[here]))
+            found.append((rank[here], pool.keyed.hashes[here]))
 
     def cut(self, severity: float) -> Cut | None:
         "The cut of a severity."
@@ -141,12 +159,17 @@ class Tally:
         if k == 0:
             return None
         if self._kept is not None:
-            return cut_at(*_joined(self._kept), k)
+            return _cut_of(self._kept, k)
         assert self._counts is not None
         upto = np.cumsum(self._counts)
         b = int(np.searchsorted(upto, k))
         before = int(upto[b - 1]) if b else 0
-        return cut_at(*_joined(self._wanted[b]), k - before)
+        return _cut_of(self._wanted[b], k - before)
+
+
+def _cut_of(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> Cut | None:
+    rank, bits = _joined(parts)
+    return cut_at(rank, Keyed.known(bits).some, k)
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

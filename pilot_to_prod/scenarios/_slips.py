@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pilot_to_prod.scenarios._draws import Draws
-from pilot_to_prod.scenarios._kernels import Marked, gathered
+from pilot_to_prod.scenarios._kernels import Marked, compiled, gathered
 from pilot_to_prod.scenarios._text import Words, code_points
 
 
@@ -30,8 +30,6 @@ class Layout:
         lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
         self.start, self.length = np.cumsum(lengths) - lengths, lengths
         self.data = np.frombuffer(b"".join(pieces), np.uint8)
-        small = "abcdefghijklmnopqrstuvwxyz"
-        self.latin = [chr(c) for c in np.flatnonzero(self.entry[:128] >= 0)] == [*small.upper(), *small]
 
     def types(self, points: np.ndarray) -> np.ndarray:
         "Which code points are on a key, bool."
@@ -77,23 +75,21 @@ class Slips:
         "Letters that a slip can start at."
         key = ("slips", params["layout"])
         if key not in words.cache:
-            words.cache[key] = Marked(self._typed(words, self.layout(params)), words.start, words.end)
+            words.cache[key] = self._typed(words, self.layout(params))
         found: Marked = words.cache[key]
         return found
 
-    def _typed(self, words: Words, layout: Layout) -> np.ndarray:
-        "Which bytes begin a letter that is on a key, bool."
-        data, entry = words.data, layout.entry
+    def _typed(self, words: Words, layout: Layout) -> Marked:
+        "Bytes that begin a letter that is on a key."
         if words.is_ascii:
-            return (data | np.uint8(0x20)) - np.uint8(0x61) < 26 if layout.latin else (entry[:128] >= 0)[data]
-        leads = np.flatnonzero((data & 0xC0) != 0x80)
-        points = code_points(data, leads)
-        out = np.zeros(len(data), bool)
-        out[leads] = layout.types(points)
-        return out
+            return Marked(words.data, layout.entry[:256] >= 0, words.start, words.end)
+        leads = np.flatnonzero((words.data & 0xC0) != 0x80)
+        typed = np.zeros(len(words.data), np.uint8)
+        typed[leads] = layout.types(code_points(words.data, leads))
+        return Marked(typed, np.arange(256) > 0, words.start, words.end)
 
     def eligible(self, words: Words, params: Mapping[str, Any]) -> np.ndarray:
-        return self._marked(words, params).count > 0
+        return self._marked(words, params).any
 
     def edits(
         self, words: Words, which: np.ndarray, draws: Draws, params: Mapping[str, Any]
@@ -101,7 +97,15 @@ class Slips:
         "Start and end of each edit, the new bytes and where each begins in them."
         layout, marked = self.layout(params), self._marked(words, params)
         move, where, pick = (draws.uniform(s) for s in ("move", "where", "which"))
-        at = marked.nth(which, (where * marked.count[which]).astype(np.int64))
+        fast = compiled(len(words.data) // 8)
+        if fast is not None:
+            tables = (layout.entry, layout.first, layout.count, layout.start, layout.length, layout.data)
+            text, span = (marked.data, marked.marks), (words.start, words.end)
+            made: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = fast.slips(
+                words.data, text, span, which, (move, where, pick), tables
+            )
+            return made
+        at = marked.pick(which, where)
         end = words.end[which]
         size = _sizes(words, at)
         after = at + size

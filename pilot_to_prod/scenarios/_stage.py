@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pilot_to_prod.scenarios._assign import assigned, differing
-from pilot_to_prod.scenarios._draws import Draws, key_hashes, name_hash, row_hashes, unit_hashes
-from pilot_to_prod.scenarios._kernels import gathered, hash_bytes
+from pilot_to_prod.scenarios._assign import assigned, differing, filled
+from pilot_to_prod.scenarios._draws import Draws, Keyed, key_hashes, name_hash, row_hashes
+from pilot_to_prod.scenarios._kernels import edited, gathered
 from pilot_to_prod.scenarios._kinds import Kind, Place
 from pilot_to_prod.scenarios._ledger import ColumnLedger, Entries, RowLedger, SchemaLedger, Spans
 from pilot_to_prod.scenarios._rows import UNKNOWN, Rows
@@ -120,7 +120,8 @@ class Stage:
                 )
         columns = {label: "label"} if kind.unit == "label" and label else _columns_of(scenario, reference, spec)
         stage = cls(scenario, number, columns, {}, name_hash("stage", number, scenario.stream), params, spec, label)
-        stage.live = [c for c in sorted(columns) if reference[c].notna().any()]
+        if kind.unit == "column":
+            stage.live = [c for c in sorted(columns) if reference[c].notna().any()]
         if label is not None and label in reference:
             known = reference[label].dropna()
             stage.classes = {canonical(v): v for v in known.drop_duplicates().tolist()}
@@ -223,19 +224,19 @@ class Stage:
         where = np.flatnonzero(allowed)
         chosen = np.array(names, dtype=object)[where]
         mixed = row_hashes(key_hashes(chosen), seed=seed, stream=self.stream)
-        return Pool(len(self.columns), where, unit_hashes(mixed, name_hash("column", _ALL)))
+        return Pool(len(self.columns), where, Keyed(mixed, name_hash("column", _ALL)))
 
     def _row_pool(self, rows: Rows, mixed: np.ndarray, seed: int) -> Pool:
-        place, allowed, weights = self._place(_ALL, rows, seed=seed), np.ones(len(rows), bool), None
+        place, allowed, weights = self._place(_ALL, rows, seed=seed), None, None
         if self.kind.eligible is not None:
             allowed = np.asarray(self.kind.eligible(rows.frame, place, **self.params), bool)
         if self.kind.weight is not None:
             weights = np.asarray(self.kind.weight(rows.frame, place, **self.params), float)
-        return _chosen(unit_hashes(mixed, name_hash("column", _ALL)), allowed, weights, len(rows))
+        return _chosen(Keyed(mixed, name_hash("column", _ALL)), allowed, weights, len(rows))
 
     def _cell_pool(self, rows: Rows, column: str, mixed: np.ndarray) -> Pool:
         series, place = rows.frame[column], self._place(column, rows)
-        allowed = series.notna().to_numpy()
+        allowed = filled(series)
         units: Any = series
         if self.kind.unit == "label":
             units = series.map(canonical, na_action="ignore")
@@ -243,13 +244,13 @@ class Stage:
         if self._asks_language and len(series):
             spoken = self._languages(rows, column)
             treats = np.isin(spoken, sorted(self.treats))
-            untreated, allowed = int((allowed & ~treats).sum()), allowed & treats
+            untreated, allowed = int(_both(allowed, ~treats).sum()), _both(allowed, treats)
         if self.kind.eligible is not None and len(series):
-            allowed = allowed & self._eligible_cells(rows, column, units, spoken)
+            allowed = _both(allowed, self._eligible_cells(rows, column, units, spoken))
         weights = None
         if self.kind.weight is not None:
             weights = np.asarray(self.kind.weight(units, place, **self.params), float)
-        pool = _chosen(unit_hashes(mixed, name_hash("column", column)), allowed, weights, len(series))
+        pool = _chosen(Keyed(mixed, name_hash("column", column)), allowed, weights, len(series))
         pool.untreated = untreated
         if spoken is not None and self.kind.by_language is not None:
             pool.language = spoken if pool.where is None else spoken[pool.where]
@@ -269,29 +270,32 @@ class Stage:
 
     def _text_pool(self, rows: Rows, column: str, role: str, mixed: np.ndarray) -> Pool:
         words = self._units(rows, column, role)
-        allowed, untreated, language = np.ones(len(words), bool), 0, None
+        allowed: np.ndarray | None = None
+        untreated, language = 0, None
         terms = self.spec.data.terms if self.spec is not None else ()
         for what in PROTECTED:
-            if what not in self.kind.about:
-                allowed &= ~words.protected(what, terms if what == "term" else ())
+            held = None if what in self.kind.about else words.protected(what, terms if what == "term" else ())
+            if held is not None:
+                allowed = _both(allowed, ~held)
         if self._asks_language and len(words):
             language = self._languages(rows, column)[words.row]
             treats = np.isin(language, sorted(self.treats))
-            untreated = int((allowed & ~treats).sum())
-            allowed &= treats
+            untreated = int(_both(allowed, ~treats).sum())
+            allowed = _both(allowed, treats)
         if self._asks_language and self.kind.unit == "span":  # texts without spans because of their language
             untreated = self._unread(rows, column, words)
-        allowed &= self._allowed(rows, words, column, language, allowed)
+        said = self._allowed(rows, words, column, language, allowed)
+        allowed = allowed if said is None else _both(allowed, said)
         weights = None
         if self.kind.weight is not None:
             weights = np.asarray(self.kind.weight(words.strings(), self._place(column, rows), **self.params), float)
-        where = np.flatnonzero(allowed if weights is None else allowed & (weights > 0))
-        hashes = unit_hashes(mixed, name_hash("column", column), words.row[where], words.unit[where])
         total = len(words)
         if self.kind.unit == "span":  # a text without a span is a unit that could not be hit
             total = max(total, int((np.diff(words.offsets) > 0).sum()))
-        pool = Pool(total, where, hashes, None if weights is None else weights[where], words, None, untreated)
-        pool.language = language[where] if language is not None and self.kind.by_language else None
+        pool = _chosen(Keyed(mixed, name_hash("column", column), words.opens), allowed, weights, total)
+        pool.words, pool.untreated = words, untreated
+        if language is not None and self.kind.by_language:
+            pool.language = language if pool.where is None else language[pool.where]
         return pool
 
     def _unread(self, rows: Rows, column: str, words: Words) -> int:
@@ -356,30 +360,33 @@ class Stage:
             return np.full(len(rows), self.spec.data.language, dtype=object)
         return rows.languages(column, self.columns[column], named, self.tongues.get(column, UNKNOWN))
 
-    def _allowed(self, rows: Rows, words: Words, column: str, language: np.ndarray | None, among: np.ndarray) -> np.ndarray:
-        "What the kind says of its units: over bytes where it can, else once for each distinct unit."
+    def _allowed(
+        self, rows: Rows, words: Words, column: str, language: np.ndarray | None, among: np.ndarray | None
+    ) -> np.ndarray | None:
+        "What the kind says of its units, None for all: over bytes where it can, else once for each distinct unit."
         kind = self.kind
         if (kind.eligible is None and kind.kernel is None) or not len(words):
-            return np.ones(len(words), bool)
+            return None
         key = ("allowed", kind.name, column, self._spec_key(column))
         if self.kind.unit == "word" and self.kind.learn is None and key in words.cache:
             return words.cache[key]
-        out = np.zeros(len(words), bool)
-        groups = [(None, np.ones(len(words), bool))]
+        groups: list[tuple[str | None, Any]] = [(None, slice(None))]
         if language is not None and kind.by_language is not None:
-            groups = [(x, language == x) for x in sorted(set(language[among].tolist()) & set(self.treats))]
+            spoken = language if among is None else language[among]
+            groups = [(x, language == x) for x in sorted(set(spoken.tolist()) & set(self.treats))]
+        out = np.zeros(len(words), bool)
         for x, here in groups:
             params, place = self._spoken(x), self._place(column, rows, None, x)
             if kind.kernel is not None and kind.kernel.can(words, params):
-                out |= here & kind.kernel.eligible(words, params)
+                out[here] = kind.kernel.eligible(words, params)[here]
             elif kind.eligible is not None:
                 codes, first = words.distinct
                 used = np.unique(codes[here])
                 said = np.zeros(len(first), bool)
                 said[used] = np.asarray(kind.eligible(words.strings(first[used]), place, **params), bool)
-                out |= here & said[codes]
+                out[here] = said[codes[here]]
             else:
-                out |= here
+                out[here] = True
         words.cache[key] = out
         return out
 
@@ -459,7 +466,7 @@ class Stage:
         return assigned(series, there, new if new is pd.NA else np.asarray(new, dtype=object)[there], rows)
 
     def _cells(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray) -> tuple[ColumnLedger, int]:
-        series, hit, draws = rows.frame[column], pool.mask(inside), Draws(pool.hashes, inside)
+        series, hit, draws = rows.frame[column], pool.mask(inside), pool.draws(inside)
         place = self._place(column, rows, hit)
         if self.kind.unit == "label":
             old = series[hit].map(canonical)
@@ -477,6 +484,8 @@ class Stage:
         else:
             new = self._spoken_cells(rows, column, np.flatnonzero(hit), draws, pool.language[inside])
         entries = assigned(series, hit, new, rows)
+        if self.kind.blanks:  # cells that were not empty are now
+            return entries, int(np.count_nonzero(inside))
         return entries, differing(entries, hit)
 
     def _spoken_cells(self, rows: Rows, column: str, where: np.ndarray, draws: Draws, spoken: np.ndarray) -> list[Any]:
@@ -495,7 +504,7 @@ class Stage:
         "Several columns of one row at once."
         where, names = pool.positions(inside), list(self.columns)
         part = rows.frame[names].iloc[where]
-        new = self.kind.change(part, Draws(pool.hashes, inside), self._place(_ALL, rows, where), **self.params)
+        new = self.kind.change(part, pool.draws(inside), self._place(_ALL, rows, where), **self.params)
         if list(new.columns) != names or not new.index.equals(part.index):
             raise ValueError(
                 f"scenario {self.scenario.name!r} must return the rows that it was given, with the columns {', '.join(names)}."
@@ -512,12 +521,13 @@ class Stage:
     def _text(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray) -> tuple[ColumnLedger, int]:
         series, words = rows.frame[column], pool.words
         assert words is not None
-        which, draws = pool.positions(inside), Draws(pool.hashes, inside)
+        which, draws = pool.positions(inside), pool.draws(inside)
         starts, ends, data, offsets = self._edits(rows, column, pool, inside, which, draws, words)
-        after, raw, _ = words.spliced(words.row[which], starts, ends, data, offsets, series)
+        row = words.rows_of(which)
+        after, raw, _ = words.spliced(row, starts, ends, data, offsets, series)
         grown = np.diff(offsets) - (ends - starts)
-        entries = ColumnLedger(column, series, after, rows, None, Spans(words, which, raw, grown))
-        return entries, _edited(words.data, starts, ends, data, offsets)
+        entries = ColumnLedger(column, series, after, rows, None, Spans(words, which, row, raw, grown))
+        return entries, edited(words.data, starts, ends, data, offsets)
 
     def _edits(
         self, rows: Rows, column: str, pool: Pool, inside: np.ndarray, which: np.ndarray, draws: Draws, words: Words
@@ -567,7 +577,7 @@ class Stage:
         out.counts.append(self._count(_ALL, pool, len(names), len(names)))
         if not names:
             return out
-        frame = self.kind.change(rows.frame, names, Draws(pool.hashes, inside), self._place(_ALL, rows), **self.params)
+        frame = self.kind.change(rows.frame, names, pool.draws(inside), self._place(_ALL, rows), **self.params)
         if not isinstance(frame, pd.DataFrame) or not frame.index.equals(rows.frame.index):
             raise ValueError(f"scenario {self.scenario.name!r} must return a frame with the rows that it was given.")
         out.ledger.append(SchemaLedger(rows.frame, frame, rows, tuple(names)))
@@ -583,7 +593,7 @@ class Stage:
 
     def _events(self, rows: Rows, pool: Pool, cut: Bounded, out: Outcome) -> Outcome:
         inside = pool.inside(cut.cut)
-        where, draws = pool.positions(inside), Draws(pool.hashes, inside)
+        where, draws = pool.positions(inside), pool.draws(inside)
         place = self._place(_ALL, rows, where)
         out.counts.append(self._count(_ALL, pool, len(where), len(where)))
         if not len(where):
@@ -617,7 +627,7 @@ class Stage:
     def _copied(self, arrived: Rows, extra: np.ndarray, source: np.ndarray, pool: Pool, out: Outcome) -> None:
         "What the kind makes of the extra copies."
         by_row = np.zeros(pool.total, np.uint64)
-        by_row[np.arange(pool.total) if pool.where is None else pool.where] = pool.hashes
+        by_row[np.arange(pool.total) if pool.where is None else pool.where] = pool.keyed.hashes
         draws = Draws(by_row[source[extra]])
         names = list(self.columns)
         part = arrived.frame[names].iloc[extra]
@@ -691,16 +701,21 @@ _EVERY: Any = _Every()
 def _only(pool: Pool, inside: np.ndarray) -> Pool:
     at = np.flatnonzero(inside)
     language = None if pool.language is None else pool.language[at]
-    return Pool(pool.total, pool.positions(inside), pool.hashes[at], None, pool.words, language, pool.untreated)
+    return Pool(pool.total, pool.positions(inside), pool.keyed.some(at), None, pool.words, language, pool.untreated)
 
 
-def _chosen(hashes: np.ndarray, allowed: np.ndarray, weights: np.ndarray | None, total: int) -> Pool:
-    if weights is not None:
-        allowed = allowed & (weights > 0)
-    if allowed.all():
-        return Pool(total, None, hashes, weights)
+def _chosen(keyed: Keyed, allowed: np.ndarray | None, weights: np.ndarray | None, total: int) -> Pool:
+    if weights is not None and not weights.min(initial=1.0) > 0:
+        allowed = _both(allowed, weights > 0)
+    if allowed is None or allowed.all():
+        return Pool(total, None, keyed, weights)
     where = np.flatnonzero(allowed)
-    return Pool(total, where, hashes[where], None if weights is None else weights[where])
+    return Pool(total, where, keyed.some(allowed), None if weights is None else weights[where])
+
+
+def _both(a: np.ndarray | None, b: np.ndarray) -> np.ndarray:
+    "Where both are true; None is true everywhere."
+    return b if a is None else a & b
 
 
 def _with(frame: pd.DataFrame, new: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -732,21 +747,11 @@ def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray:
     )
 
 
-def _edited(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, new: np.ndarray, offsets: np.ndarray) -> int:
-    "Edits whose new bytes differ from the old."
-    size = np.diff(offsets)
-    same = size == ends - starts
-    at = np.flatnonzero(same)
-    if not len(at):
-        return len(starts)
-    before = hash_bytes(data, starts[at], size[at])
-    return len(starts) - int((before == hash_bytes(new, offsets[:-1][at], size[at])).sum())
-
-
 def _columns_of(scenario: "Scenario", reference: pd.DataFrame, spec: Spec | None) -> dict[str, str]:
     "The columns a scenario applies to, with their roles. Raises ValueError where there are none, or where one is not there."
-    kind, roles = scenario.kind, spec.roles if spec is not None else guess_roles(reference)
+    kind = scenario.kind
     if scenario.columns is None:
+        roles = spec.roles if spec is not None else guess_roles(reference)
         columns = {c: r for c, r in roles.items() if r in kind.roles and c in reference}
         if kind.unit == "event":
             return columns
@@ -763,6 +768,9 @@ def _columns_of(scenario: "Scenario", reference: pd.DataFrame, spec: Spec | None
             f"scenario {scenario.name!r}: no column {gone[0]!r} in the data. "
             + (f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(map(str, reference.columns))}.")
         )
+    if len(kind.roles) == 1:
+        return dict.fromkeys(scenario.columns, kind.roles[0])
+    roles = spec.roles if spec is not None else guess_roles(reference[list(scenario.columns)])
     return {c: roles[c] if roles.get(c) in kind.roles else kind.roles[0] for c in scenario.columns}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pilot_to_prod.scenarios._kernels import gathered, hash_bytes, spliced
+from pilot_to_prod.scenarios._kernels import gathered, hash_bytes, positions, rows_of, runs, spliced
 
 _SOLO_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -32,7 +32,6 @@ _SOLO_RANGES = (
 _SPACE, _SCRIPT, _SOLO, _MARK, _DIGIT = 1, 2, 4, 8, 16
 _EMAIL = re.compile(rb"[^\s@<>(),;:]+@[^\s@<>(),;:]+\.[^\s@<>(),;:]+")
 _LINK = re.compile(rb"(?:https?://|www\.)\S+", re.IGNORECASE)
-_LINK_BEGINS = re.compile(rb"https?://|www\.", re.IGNORECASE)
 PROTECTED = ("number", "email", "link", "term")
 
 
@@ -62,6 +61,12 @@ def _ascii_flags() -> np.ndarray:
     return out
 
 
+@cache
+def _ink() -> np.ndarray:
+    "1 for single bytes that are no white space, shape (256,), uint8."
+    return ((_ascii_flags() & _SPACE) == 0).astype(np.uint8)
+
+
 def _flags(points: np.ndarray) -> np.ndarray:
     table = _classes()
     if not len(points) or points.max() < 0x10000:
@@ -80,14 +85,15 @@ def code_points(
     leads: np.ndarray,  # positions of first bytes
 ) -> np.ndarray:
     "The code point that begins at each position, shape (n,), uint32."
-    first = data[leads].astype(np.uint32)
-    out = first.copy()
-    padded = np.concatenate([data, np.zeros(3, np.uint8)])
+    first = data[leads]
+    out = first.astype(np.uint32)
+    if not len(first) or first.max() < 0x80:
+        return out
     for low, high, size, bits in ((0xC0, 0xE0, 2, 0x1F), (0xE0, 0xF0, 3, 0x0F), (0xF0, 0x100, 4, 0x07)):
-        which = np.flatnonzero((first >= low) & (first < high))
-        value = first[which] & np.uint32(bits)
+        which = np.flatnonzero((first >= low) & (first <= high - 1))
+        value = out[which] & np.uint32(bits)
         for i in range(1, size):
-            value = (value << np.uint32(6)) | (padded[leads[which] + i] & 0x3F)
+            value = (value << np.uint32(6)) | (data[leads[which] + i] & 0x3F)
         out[which] = value
     return out
 
@@ -99,14 +105,27 @@ class Words:
     data: np.ndarray  # uint8
     offsets: np.ndarray  # start of each row in `data`, shape (rows + 1,)
     present: np.ndarray | None  # rows that are not missing, bool; None: all
-    row: np.ndarray  # row position of each unit, shape (units,)
-    unit: np.ndarray  # its number within the row, shape (units,)
+    opens: np.ndarray  # first unit of each row, and the number of units last, shape (rows + 1,)
     start: np.ndarray  # in `data`, shape (units,)
     end: np.ndarray
     cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
-        return len(self.row)
+        return len(self.start)
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        "Row position of each unit, shape (units,)."
+        return np.repeat(np.arange(len(self.opens) - 1), np.diff(self.opens))
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        "Its number within the row, shape (units,)."
+        return np.arange(len(self)) - np.repeat(self.opens[:-1], np.diff(self.opens))
+
+    def rows_of(self, which: np.ndarray) -> np.ndarray:
+        "Row positions of some units."
+        return rows_of(self.opens, which)
 
     @cached_property
     def is_ascii(self) -> bool:
@@ -148,11 +167,12 @@ class Words:
             out = until > before
         return out
 
-    def protected(self, what: str, terms: Sequence[str] = ()) -> np.ndarray:
-        "Units that hold a number or currency sign, an e-mail address, a link, or a term of the user's; bool, shape (units,)."
+    def protected(self, what: str, terms: Sequence[str] = ()) -> np.ndarray | None:
+        "Units that hold a number or currency sign, an e-mail address, a link, or a term of the user's; bool, shape (units,); None: no unit does."
         key = (what, tuple(terms))
         if key not in self.cache:
-            self.cache[key] = self.holding(self._spans(what, terms))
+            spans = self._spans(what, terms)
+            self.cache[key] = self.holding(spans) if len(spans) else None
         return self.cache[key]
 
     def _spans(self, what: str, terms: Sequence[str]) -> np.ndarray:
@@ -160,11 +180,26 @@ class Words:
             at = self._digits()
             return np.stack([at, at + 1], axis=1)
         if what == "email":
-            return self._found(_EMAIL, np.flatnonzero(self.data == 0x40))
+            return self._found(_EMAIL, self._signs[self.data[self._signs] == 0x40])
         if what == "link":
-            begins = _LINK_BEGINS.finditer(self._bytes) if (self.data == 0x2E).any() or (self.data == 0x3A).any() else ()
-            return self._found(_LINK, np.array([at for m in begins for at in (m.start(), m.end() - 1)], np.int64))
+            return self._found(_LINK, self._links())
         return self._terms(terms)
+
+    @cached_property
+    def _signs(self) -> np.ndarray:
+        "Where ASCII digits and the signs before letters stand."
+        return positions(self.data, 0x21, 0x40)
+
+    def _links(self) -> np.ndarray:
+        "Where :// and www. stand, whatever their case."
+        data, signs = self.data, self._signs
+        colons, dots = (signs[data[signs] == sign] for sign in (0x3A, 0x2E))
+        colons = colons[colons < len(data) - 2]
+        colons = colons[(data[colons + 1] == 0x2F) & (data[colons + 2] == 0x2F)]
+        dots = dots[dots > 2]
+        for back in (1, 2, 3):
+            dots = dots[data[dots - back] | np.uint8(0x20) == 0x77]
+        return np.concatenate([colons, dots])
 
     def _found(self, pattern: re.Pattern[bytes], marks: np.ndarray) -> np.ndarray:
         "Where a pattern stands, searched in the rows that hold one of some positions."
@@ -176,7 +211,8 @@ class Words:
     def _digits(self) -> np.ndarray:
         "Positions of digits and currency signs."
         if self.is_ascii:
-            return np.flatnonzero(((self.data - np.uint8(48)) < 10) | (self.data == 0x24))
+            found = self.data[self._signs]
+            return self._signs[(found - np.uint8(0x30) < 10) | (found == 0x24)]
         leads = np.flatnonzero((self.data & 0xC0) != 0x80)
         return leads[(_flags(code_points(self.data, leads)) & _DIGIT) > 0]
 
@@ -269,15 +305,15 @@ def split_words(
     series = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
     data, offsets, present = column_bytes(series)
     plain = not len(data) or int(data.max()) < 128
-    start, end = _plain_runs(data, offsets) if plain else _runs(data, offsets)
+    if plain:
+        start, end, opens = runs(data, offsets, _ink())
+        return Words(data, offsets, present, opens, start, end)
+    start, end = _runs(data, offsets)
     return _words(data, offsets, present, start, end)
 
 
 def _words(data: np.ndarray, offsets: np.ndarray, present: np.ndarray | None, start: np.ndarray, end: np.ndarray) -> Words:
-    opens = np.searchsorted(start, offsets)
-    counts = np.diff(opens)
-    row = np.repeat(np.arange(len(counts)), counts)
-    return Words(data, offsets, present, row, np.arange(len(start)) - np.repeat(opens[:-1], counts), start, end)
+    return Words(data, offsets, present, np.searchsorted(start, offsets), start, end)
 
 
 def spans_of(
@@ -301,23 +337,6 @@ def spans_of(
             ends.append(byte)
             at = b
     return _words(words.data, words.offsets, words.present, np.array(starts, np.int64), np.array(ends, np.int64))
-
-
-def _plain_runs(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Start and end of every word of ASCII text."
-    n = len(data)
-    ink = np.zeros(n + 1, bool)
-    np.not_equal(data, 0x20, out=ink[:n])
-    if (data < 0x20).any():
-        ink[:n] &= (_ascii_flags()[data] & _SPACE) == 0
-    begins, ends = ink.copy(), np.zeros(n + 1, bool)
-    np.greater(ink[1:], ink[:-1], out=begins[1:])
-    np.less(ink[1:], ink[:-1], out=ends[1:])
-    inner = offsets[1:-1]
-    joints = inner[(inner > 0) & (inner < n)]
-    joints = joints[ink[joints] & ink[joints - 1]]  # rows that meet without a space
-    begins[joints] = ends[joints] = True
-    return np.flatnonzero(begins), np.flatnonzero(ends)
 
 
 def _runs(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
