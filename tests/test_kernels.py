@@ -88,7 +88,9 @@ def test_units_are_hashed_as_a_slow_reader_would(path, n, monkeypatch):
     for what, (got, own, which) in found.items():
         assert got.dtype == np.uint64 and len(got) == len(own), what
         for part in (slice(0, 40), slice(-40, None)):
-            assert got[part].tolist() == [slow(r, u) for r, u in zip(own[part].tolist(), which[part].tolist(), strict=True)], what
+            assert got[part].tolist() == [slow(r, u) for r, u in zip(own[part].tolist(), which[part].tolist(), strict=True)], (
+                what
+            )
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -293,7 +295,7 @@ def test_marked_bytes_are_counted_and_found(path, words, gaps):
         found = kernels.Marked(data, marks, np.array(start, np.int64), np.array(end, np.int64))
         assert found.any.tolist() == [any(w) for w in words]
         asked = [(i, n) for i, w in enumerate(words) for n in range(sum(w))]
-        which, nth = (np.array([a[k] for a in asked], np.int64) for k in (0, 1))
+        which = np.array([i for i, _ in asked], np.int64)
         spots = [[start[i] + k for k, marked in enumerate(w) if marked] for i, w in enumerate(words)]
         share = np.array([(n + 0.5) / len(spots[i]) for i, n in asked])
         assert found.pick(which, share).tolist() == [spots[i][n] for i, n in asked]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pilot_to_prod.scenarios._kernels import blanked
 from pilot_to_prod.scenarios._ledger import ColumnLedger
 from pilot_to_prod.scenarios._rows import Rows
 
@@ -18,15 +19,29 @@ def filled(series: pd.Series) -> np.ndarray | None:
     return series.notna().to_numpy()
 
 
+class Room:
+    "Memory for several columns of floats at once: one large piece costs the system less than many small ones."
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns, self.rows, self._left = columns, rows, list[np.ndarray]()
+
+    def column(self) -> np.ndarray:
+        "The next column, shape (rows,), not filled."
+        if not self._left:
+            self._left = list(np.empty((max(self.columns, 1), self.rows)))
+        return self._left.pop()
+
+
 def assigned(
     series: pd.Series,
     hit: np.ndarray,  # rows, bool
     new: Any,  # a value a hit row, in order; pd.NA: all of them missing
     rows: Rows,
+    room: Room | None = None,  # where the column is put, if it is one of floats whose cells go missing
 ) -> ColumnLedger:
     "The column with some cells replaced. Raises ValueError when the number of values is another."
     if new is pd.NA:
-        return ColumnLedger(str(series.name), series, _vanished(series, hit), rows, np.packbits(hit))
+        return ColumnLedger(str(series.name), series, _vanished(series, hit, room), rows, np.packbits(hit))
     where = np.flatnonzero(hit)
     if len(new) != len(where):
         raise ValueError(
@@ -35,11 +50,12 @@ def assigned(
     return ColumnLedger(str(series.name), series, _replaced(series, where, new), rows, np.packbits(hit))
 
 
-def _vanished(series: pd.Series, hit: np.ndarray) -> pd.Series:
-    dtype = type_after(series, pd.Series([], dtype=object), True)
+def _vanished(series: pd.Series, hit: np.ndarray, room: Room | None) -> pd.Series:
+    same = isinstance(series.dtype, np.dtype) and series.dtype.kind == "f"
+    dtype = series.dtype if same else type_after(series, pd.Series([], dtype=object), True)
     if isinstance(dtype, np.dtype) and dtype.kind == "f":
-        values = series.to_numpy(dtype=dtype, copy=True)
-        np.putmask(values, hit, np.nan)
+        values = (room or Room(1, len(series))).column() if dtype == np.float64 else np.empty(len(series), dtype)
+        blanked(series.to_numpy(), hit, values)
         return pd.Series(values, index=series.index, name=series.name, copy=False)
     if dtype == np.dtype(object):
         values = series.astype(object).to_numpy(copy=True)

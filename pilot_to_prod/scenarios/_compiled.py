@@ -24,8 +24,13 @@ def _hash_block(rows, first, opens, among, at, row, out):  # type: ignore[no-unt
     """
     n = len(out)
     if opens is None:
-        for i in range(n):
-            out[i] = _mixed(rows[at + i if among is None else among[at + i]] + first)
+        if among is None:
+            part = rows[at : at + n]
+            for i in range(n):
+                out[i] = _mixed(part[i] + first)
+        else:
+            for i in range(n):
+                out[i] = _mixed(rows[among[at + i]] + first)
     elif among is None:
         done = 0
         while done < n:
@@ -48,12 +53,12 @@ def _hash_block(rows, first, opens, among, at, row, out):  # type: ignore[no-unt
 
 
 @njit(cache=True)
-def _kept(block, allowed, at):  # type: ignore[no-untyped-def]
-    found = 0
+def _kept(block, allowed):  # type: ignore[no-untyped-def]
+    found = np.uintp(0)
     for i in range(len(block)):
         block[found] = block[i]
-        found += allowed[at + i]
-    return found
+        found += np.uintp(allowed[i])
+    return np.int64(found)
 
 
 @njit(cache=True)
@@ -62,7 +67,7 @@ def _hash_units(rows, first, opens, among, allowed, n, out):  # type: ignore[no-
     for at in range(0, n, _BLOCK):
         block = spare[: min(_BLOCK, n - at)]
         row = _hash_block(rows, first, opens, among, at, row, block)
-        m = len(block) if allowed is None else _kept(block, allowed, at)
+        m = len(block) if allowed is None else _kept(block, allowed[at : at + _BLOCK])
         out[done : done + m] = block[:m]
         done += m
 
@@ -97,19 +102,19 @@ def unit_hashes(
 
 
 @njit(cache=True)
-def _lowest(rows, first, opens, among, allowed, n, low, width, inside, near, places):  # type: ignore[no-untyped-def]
+def _lowest(rows, first, opens, among, allowed, n, low, high, inside, near, places):  # type: ignore[no-untyped-def]
     spare, row, done, found = np.empty(_BLOCK, np.uint64), 0, 0, 0
     for at in range(0, n, _BLOCK):  # plain loops over what stays in the cache: the compiler makes vectors of them
         block = spare[: min(_BLOCK, n - at)]
         row = _hash_block(rows, first, opens, among, at, row, block)
-        m = len(block) if allowed is None else _kept(block, allowed, at)
+        m = len(block) if allowed is None else _kept(block, allowed[at : at + _BLOCK])
+        block, here = block[:m], inside[done : done + m]
         for i in range(m):
-            inside[done + i] = block[i] < low
+            here[i] = block[i] < low
         for i in range(m):
-            v = block[i] - low
-            if v <= width:
+            if block[i] - low <= high - low:
                 if found < len(near):
-                    near[found] = v
+                    near[found] = block[i]
                     places[found] = done + i
                 found += 1
         done += m
@@ -123,17 +128,47 @@ def lowest(
     among: np.ndarray | None,
     n: int,
     low: np.uint64,
-    width: np.uint64,
+    high: np.uint64,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Which hashes are below `low`; those within `width` above it, less `low`; and where these are."
+    "Which hashes are below `low`; those from there to `high`; and where these are."
     looked, _ = _sizes(rows, opens, among)
-    inside, room = np.empty(n, np.bool_), int(n * (int(width) / 2.0**64) * 1.5) + 64
+    inside, room = np.empty(n, np.bool_), int(n * (int(high) - int(low)) / 2.0**64 * 1.5) + 64
     while True:
         near, places = np.empty(room, np.uint64), np.empty(room, np.int64)
-        found = _lowest(rows, _first(column), opens, *_split_among(among), looked, low, width, inside, near, places)
+        found = _lowest(rows, _first(column), opens, *_split_among(among), looked, low, high, inside, near, places)
         if found <= room:
             return inside, near[:found], places[:found]
         room = found
+
+
+@njit(cache=True, inline="always")
+def _step(value, low, scale, last):  # type: ignore[no-untyped-def]
+    at = (value - low) * scale
+    at = at if at > 0 else 0.0  # nan too
+    return np.int64(at if at < last else last)
+
+
+@njit(cache=True)
+def step_counts(values, low, scale, out):  # type: ignore[no-untyped-def]
+    "How many values fall into each step of equal width, added to `out`; nan into the first one."
+    last = np.float64(len(out) - 1)
+    for i in range(len(values)):
+        out[_step(values[i], low, scale, last)] += 1
+
+
+@njit(cache=True)
+def step_values(values, low, scale, table, out):  # type: ignore[no-untyped-def]
+    "What the table says of the step of each value."
+    last = np.float64(len(table) - 1)
+    for i in range(len(values)):
+        out[i] = table[_step(values[i], low, scale, last)]
+
+
+@njit(cache=True)
+def blanked(values, hit, out):  # type: ignore[no-untyped-def]
+    "As `_kernels.blanked`."
+    for i in range(len(values)):
+        out[i] = np.nan if hit[i] else values[i]
 
 
 @njit(cache=True)
@@ -381,50 +416,87 @@ def uniform(hashes: np.ndarray, salt: np.uint64) -> np.ndarray:
 
 
 @njit(cache=True)
-def _digits(numbers, out):  # type: ignore[no-untyped-def]
-    word = np.empty(20, np.uint8)
+def _to_unit(hashes, out):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        out[i] = (np.float64(hashes[i] >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+@njit(cache=True, error_model="numpy")
+def _to_wait(logs, weights):  # type: ignore[no-untyped-def]
+    for i in range(len(logs)):
+        logs[i] = -(logs[i] / weights[i])
+
+
+def waiting_times(hashes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    "As `_draws.waiting_times`; the logarithm is numpy's own, so that the last bit is the same."
+    out = np.empty(len(hashes))
+    for at in range(0, len(out), 1 << 14):
+        here = slice(at, at + (1 << 14))
+        _to_unit(hashes[here], out[here])
+        np.log(out[here], out=out[here])
+        _to_wait(out[here], weights[here])
+    return out
+
+
+@njit(cache=True)
+def _digits(numbers, four, out):  # type: ignore[no-untyped-def]
     for k in range(len(numbers)):
-        left, size = numbers[k], 0
-        while left or not size:
-            ten = left // np.uint64(10)
-            word[size] = 48 + (left - ten * np.uint64(10))
+        left, size, bound = numbers[k], 1, np.uint64(10)
+        while size < 8 and left >= bound:
             size += 1
-            left = ten
-        found = _GOLDEN
-        for at in range(0, size, 8):
-            eight = np.uint64(0)
-            for i in range(min(8, size - at)):
-                eight |= np.uint64(word[size - 1 - at - i]) << np.uint64(8 * i)
-            found = _mixed(found ^ eight)
-        out[k] = _mixed(found + np.uint64(size))
+            bound *= np.uint64(10)
+        if size < 8 or left < bound:
+            high = left // np.uint64(10_000)
+            low = left - high * np.uint64(10_000)
+            if size <= 4:
+                word = four[low] >> np.uint64(8 * (4 - size))
+            else:
+                word = four[high] >> np.uint64(8 * (8 - size)) | four[low] << np.uint64(8 * (size - 4))
+            out[k] = _mixed(_mixed(_GOLDEN ^ word) + np.uint64(size))
+        else:
+            out[k] = _long_digits(left)
 
 
-def number_hashes(numbers: np.ndarray) -> np.ndarray:
-    "As `_draws.key_hashes` of whole numbers, uint64."
+@njit(cache=True)
+def _long_digits(left):  # type: ignore[no-untyped-def]
+    word, size = np.empty(20, np.uint8), 0
+    while left:
+        ten = left // np.uint64(10)
+        word[size] = 48 + (left - ten * np.uint64(10))
+        size += 1
+        left = ten
+    found = _GOLDEN
+    for at in range(0, size, 8):
+        eight = np.uint64(0)
+        for i in range(min(8, size - at)):
+            eight |= np.uint64(word[size - 1 - at - i]) << np.uint64(8 * i)
+        found = _mixed(found ^ eight)
+    return _mixed(found + np.uint64(size))
+
+
+def number_hashes(
+    numbers: np.ndarray,  # uint64
+    four: np.ndarray,  # digits of each number below 10,000 as bytes
+) -> np.ndarray:
+    "As `_draws.key_hashes` of whole numbers."
     out = np.empty(len(numbers), np.uint64)
-    _digits(numbers, out)
+    _digits(numbers, four, out)
     return out
 
 
 @njit(cache=True)
 def _windowed(values, low, high, kept):  # type: ignore[no-untyped-def]
-    below = found = 0
+    below, found = 0, np.uintp(0)
     for i in range(len(values)):
-        v = values[i]
-        if v < low:
-            below += 1
-        elif v <= high:
-            if found < len(kept):
-                kept[found] = v
-            found += 1
-    return below, found
+        below += values[i] < low
+    for i in range(len(values)):
+        kept[found] = values[i]
+        found += np.uintp((values[i] >= low) & (values[i] <= high))
+    return below, np.int64(found)
 
 
 def window(values: np.ndarray, low: np.generic, high: np.generic) -> tuple[int, np.ndarray]:
     "How many values lie below a window, and those that lie in it."
-    kept = np.empty(len(values) // 4 + 1, values.dtype)
+    kept = np.empty(len(values) + 1, values.dtype)  # a page that is not written to costs nothing
     below, found = _windowed(values, low, high, kept)
-    if found > len(kept):
-        kept = np.empty(found, values.dtype)
-        below, found = _windowed(values, low, high, kept)
     return below, kept[:found]

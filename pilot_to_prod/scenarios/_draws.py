@@ -47,7 +47,7 @@ def _number_hashes(numbers: np.ndarray) -> np.ndarray:
     "The same as the hashes of their decimal digits, without making strings: eight digits at a time, numbers of one length together."
     fast = compiled(len(numbers))
     if fast is not None:
-        return np.asarray(fast.number_hashes(numbers))
+        return np.asarray(fast.number_hashes(numbers, _four_digits()))
     most = len(str(int(numbers.max()))) if len(numbers) else 1
     lengths = np.ones(len(numbers), np.int8)
     for digits in range(1, most):
@@ -165,7 +165,9 @@ class Draws:
     def hashes(self) -> np.ndarray:
         if isinstance(self._all, Keyed):
             which = self._which
-            return (self._all if which is None else self._all.some(np.flatnonzero(which) if which.dtype == bool else which)).hashes
+            return (
+                self._all if which is None else self._all.some(np.flatnonzero(which) if which.dtype == bool else which)
+            ).hashes
         return self._all if self._which is None else self._all[self._which]
 
     def __len__(self) -> int:
@@ -207,6 +209,9 @@ def waiting_times(
     weights: np.ndarray,  # positive, shape (n,)
 ) -> np.ndarray:
     "−ln(u)/w of uniform numbers u: the k smallest are a weighted choice without replacement, shape (n,), positive."
+    fast = compiled(len(hashes))
+    if fast is not None:
+        return np.asarray(fast.waiting_times(hashes, weights))
     out = np.empty(len(hashes))
     for at in range(0, len(out), _BLOCK):  # what stays in the processor's cache
         u = out[at : at + _BLOCK]

@@ -133,16 +133,16 @@ def lowest(
     share = k / n
     slack = 6 * (share * (1 - share) / n) ** 0.5 + 2 / n
     low = np.uint64(int(max(share - slack, 0.0) * 2.0**64))
-    width = np.uint64(min(int(2 * slack * 2.0**64), _WORD - int(low)))
+    high = np.uint64(min(int(low) + int(2 * slack * 2.0**64), _WORD))
     fast = compiled(n)
     if fast is not None:
-        inside, near, at_near = fast.lowest(rows, column, opens, among, n, low, width)
+        inside, near, at_near = fast.lowest(rows, column, opens, among, n, low, high)
     else:
         inside, some, places = np.empty(n, bool), [], []
         for at, v in _hashed(rows, column, opens, among):
-            np.less(v, low, out=inside[at : at + len(v)])
-            np.subtract(v, low, out=v)
-            found = np.flatnonzero(v <= width)
+            here = inside[at : at + len(v)]
+            np.less(v, low, out=here)
+            found = np.flatnonzero((v <= high) ^ here)
             some.append(v[found])
             places.append(found + at)
         near, at_near = np.concatenate(some), np.concatenate(places)
@@ -151,7 +151,7 @@ def lowest(
         return None
     edge = np.partition(near, left - 1)[left - 1]
     inside[at_near[near <= edge]] = True
-    return low + edge, inside
+    return edge, inside
 
 
 def kth_smallest(
@@ -223,6 +223,20 @@ def spliced(
     grown = np.zeros(len(offsets), np.int64)
     np.add.at(grown, rows[odd] + 1, (added - gone)[odd])
     return np.frombuffer(b"".join(pieces), np.uint8), offsets + np.cumsum(grown)
+
+
+def blanked(
+    values: np.ndarray,  # numbers, shape (n,)
+    hit: np.ndarray,  # bool
+    out: np.ndarray,  # floats that can hold them
+) -> None:
+    "The values with nan where they are hit, written to `out`."
+    fast = compiled(len(values))
+    if fast is not None:
+        fast.blanked(values, hit, out)
+        return
+    out[:] = values
+    out[np.flatnonzero(hit)] = np.nan
 
 
 def rows_of(

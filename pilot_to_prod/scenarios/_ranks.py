@@ -3,13 +3,17 @@
 Everything is row-local: the table is learnt from reference rows, and a value finds its place in it without its neighbours.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from pilot_to_prod.scenarios._kernels import compiled, kth_smallest
+
 STEPS = 4096  # of equal width between the ends of a distribution
 EDGES = 256  # of equal mass, where equal widths would throw too much together
+_BLOCK = 1 << 14
 COARSE = 1 / 64  # share of the reference from which a step is too wide, unless it holds one value only
 
 
@@ -27,32 +31,59 @@ class Steps:
         cls,
         numbers: np.ndarray,  # reference values; nan is left out, infinite ones stand at the ends
     ) -> "Steps":
-        known = numbers[~np.isnan(numbers)].astype(float)
-        ends = known[np.isfinite(known)]
-        low, high = np.quantile(ends, [0.001, 0.999]) if len(ends) else (0.0, 0.0)
+        known = numbers if not np.isnan(numbers.min(initial=0.0)) else numbers[~np.isnan(numbers)]
+        ends = known if np.isfinite(known).all() else known[np.isfinite(known)]
+        low, high = (kth_smallest(ends, k) for k in _outer(len(ends))) if len(ends) else (0.0, 0.0)
         with np.errstate(over="ignore", divide="ignore"):
-            scale = np.float64(STEPS) / (high - low)
+            scale = np.float64(STEPS) / (np.float64(high) - np.float64(low))
         found = cls(float(low), float(scale) if np.isfinite(scale) else 0.0, None, np.empty(STEPS))
-        at = found.steps(known)
-        if _too_wide(known, at):
+        counts = found._counts(known)
+        if found._too_wide(known, counts):
             cuts = np.quantile(known, np.linspace(0, 1, EDGES), method="lower")
             often = np.nextafter(cuts[1:][cuts[1:] == cuts[:-1]], np.inf)  # a value that spans a step has one of its own
             edges = np.unique(np.concatenate([cuts, often]))
             found = cls(0.0, 0.0, edges, np.empty(len(edges) + 1))
-            at = found.steps(known)
-        counts = np.bincount(at, minlength=len(found.ranks))
+            counts = found._counts(known)
         found.ranks[:] = (np.cumsum(counts) - counts / 2) / max(len(known), 1)
         return found
 
     def steps(self, numbers: np.ndarray) -> np.ndarray:
         "Step of each number; nan falls into the first or the last one."
-        if self.edges is not None:
-            return np.searchsorted(self.edges, numbers, side="right")
-        with np.errstate(over="ignore", invalid="ignore"):
-            at = (numbers - self.low) * self.scale
-        np.fmax(at, 0, out=at)
-        np.fmin(at, STEPS - 1, out=at)
-        return at.astype(np.int64)
+        return np.concatenate([np.empty(0, np.int64), *(at.copy() for _, at in self._blocks(numbers))])
+
+    def _blocks(self, numbers: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        "Steps of some numbers after the other, as many as stay in the processor's cache; a block is overwritten by the next."
+        made, steps = np.empty(min(len(numbers), _BLOCK)), np.empty(min(len(numbers), _BLOCK), np.int64)
+        for start in range(0, len(numbers), _BLOCK):
+            here = slice(start, start + _BLOCK)
+            part = numbers[here]
+            if self.edges is not None:
+                yield here, np.searchsorted(self.edges, part, side="right")
+                continue
+            at, out = made[: len(part)], steps[: len(part)]
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.subtract(part, self.low, out=at)
+                np.multiply(at, self.scale, out=at)
+            np.fmax(at, 0, out=at)
+            np.fmin(at, STEPS - 1, out=at)
+            out[:] = at
+            yield here, out
+
+    def _counts(self, numbers: np.ndarray) -> np.ndarray:
+        out = np.zeros(len(self.ranks), np.int64)
+        fast = compiled(len(numbers)) if self.edges is None else None
+        if fast is not None:
+            fast.step_counts(numbers, self.low, self.scale, out)
+            return out
+        for _, at in self._blocks(numbers):
+            out += np.bincount(at, minlength=len(out))
+        return out
+
+    def _too_wide(self, known: np.ndarray, counts: np.ndarray) -> bool:
+        "Whether a step holds too much of the reference, of more than one value."
+        wide = np.flatnonzero(counts > max(COARSE * len(known), 1))
+        at = self.steps(known) if len(wide) else np.empty(0)
+        return any(known[at == step].min() != known[at == step].max() for step in wide)
 
     def weights(
         self,
@@ -60,20 +91,22 @@ class Steps:
         strength: float,  # log odds between rank 1 and rank 0
     ) -> np.ndarray:  # positive, 1 in the middle and where there is no number
         numbers = values if pd.api.types.is_numeric_dtype(values.dtype) else pd.to_numeric(values, errors="coerce")
-        found = numbers.to_numpy(float, na_value=np.nan)
-        out = np.exp(strength * (self.ranks - 0.5))[self.steps(found)]
-        out[np.isnan(found)] = 1.0
+        found = numbers.to_numpy() if numbers.dtype == np.float64 else numbers.to_numpy(float, na_value=np.nan)
+        table, out = np.exp(strength * (self.ranks - 0.5)), np.empty(len(found))
+        fast = compiled(len(found)) if self.edges is None else None
+        if fast is not None:
+            fast.step_values(found, self.low, self.scale, table, out)
+        else:
+            for here, at in self._blocks(found):
+                np.take(table, at, out=out[here], mode="clip")
+        if np.isnan(found.min(initial=0.0)):
+            out[np.isnan(found)] = 1.0
         return out
 
 
-def _too_wide(known: np.ndarray, at: np.ndarray) -> bool:
-    "Whether a step holds too much of the reference, of more than one value."
-    counts = np.bincount(at, minlength=STEPS)
-    for step in np.flatnonzero(counts > max(COARSE * len(known), 1)):
-        inside = known[at == step]
-        if inside.min() != inside.max():
-            return True
-    return False
+def _outer(n: int) -> tuple[int, int]:
+    "Which of n sorted values, from 1, leave a thousandth outside at either end."
+    return 1 + int(0.001 * (n - 1)), n - int(0.001 * (n - 1))
 
 
 @dataclass(frozen=True)
@@ -108,5 +141,6 @@ def learn_ranks(
     reference: pd.Series,
 ) -> Steps | Rarity:  # numbers by size, anything else by how rare it is
     if pd.api.types.is_numeric_dtype(reference.dtype) and not pd.api.types.is_bool_dtype(reference.dtype):
-        return Steps.learn(reference.to_numpy(float, na_value=np.nan))
+        same = reference.dtype == np.float64
+        return Steps.learn(reference.to_numpy() if same else reference.to_numpy(float, na_value=np.nan))
     return Rarity.learn(reference)

@@ -57,7 +57,7 @@ class Rows:
         frame: pd.DataFrame,
         id_column: str | None = None,
         *,
-        keys: np.ndarray | None = None,  # where they are known already
+        keys: np.ndarray | None = None,  # where they are known already: strings, or whole numbers
         confidence: np.ndarray | None = None,  # of the clean pilot, shape (rows,)
         unique: bool = False,  # keys are known to be unique
         keep: bool = False,  # the same rows will be corrupted again: keep what is found
@@ -76,7 +76,7 @@ class Rows:
     def keys(self) -> np.ndarray:
         "Unique canonical strings, shape (rows,), object."
         if self._keys is not None:
-            return self._keys
+            return self._keys if self._keys.dtype == object else self._keys.astype(str).astype(object)
         return _canonical(*_key_source(self.frame, self.id_column)) if self._unique else row_keys(self.frame, self.id_column)
 
     @cached_property

@@ -12,6 +12,7 @@ from pilot_to_prod.scenarios._kernels import kth_smallest
 from pilot_to_prod.scenarios._text import Words
 
 KEPT = 1 << 22  # units whose order is kept in memory; beyond, a second pass finds the cut
+_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT, _BINS = np.uint64(48), 1 << 16
 
 
@@ -54,10 +55,14 @@ class Pool:
         "The cut that lets exactly k units in."
         if k == 0:
             return None
-        if self.weights is not None:
-            return cut_at(self.rank, self.keyed.some, k)
-        edge, inside = self.keyed.lowest(k)
-        self._last = Cut(edge, edge), inside
+        if self.weights is None:
+            edge, inside = self.keyed.lowest(k)
+        else:
+            edge = np.uint64(kth_smallest(self.rank, k))
+            inside = self.rank <= edge
+            if np.count_nonzero(inside) != k:  # equal ranks on both sides of the cut
+                return cut_at(self.rank, self.keyed.some, k)
+        self._last = Cut(edge, _LAST), inside
         return self._last[0]
 
     def inside(self, cut: Cut | None) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pilot_to_prod.scenarios._assign import assigned, differing, filled
+from pilot_to_prod.scenarios._assign import Room, assigned, differing, filled
 from pilot_to_prod.scenarios._draws import Draws, Keyed, key_hashes, name_hash, row_hashes
 from pilot_to_prod.scenarios._kernels import edited, gathered
 from pilot_to_prod.scenarios._kinds import Kind, Place
@@ -133,7 +133,7 @@ class Stage:
     def _learn(self, reference: pd.DataFrame) -> None:
         if self.kind.learn is None:
             return
-        rows = Rows(reference, keys=np.arange(len(reference)).astype(str).astype(object))
+        rows = Rows(reference, keys=np.arange(len(reference)))
         if self.kind.unit in ("row", "schema", "event"):
             self.learnt[_ALL] = self.kind.learn(reference, self._place(_ALL, rows), **self.params)
             return
@@ -402,6 +402,7 @@ class Stage:
             return self._schema(rows, pools[_ALL], cut_of(_ALL, pools[_ALL]), out)
         entries: list[ColumnLedger] = []
         dtypes: dict[str, Any] = {}
+        room = Room(len(pools), len(rows)) if self.kind.blanks else None
         for name, pool in pools.items():
             bound = cut_of(name, pool)
             dtypes |= {c: d for c, d in bound.dtypes.items() if c != _KNOWN}
@@ -417,7 +418,9 @@ class Stage:
                 made, got = self._across(rows, pool, inside)
             else:
                 found, got = (
-                    self._text(rows, name, pool, inside) if pool.words is not None else self._cells(rows, name, pool, inside)
+                    self._text(rows, name, pool, inside)
+                    if pool.words is not None
+                    else self._cells(rows, name, pool, inside, room)
                 )
                 made = [found]
             entries += made
@@ -465,8 +468,11 @@ class Stage:
         there = series.notna().to_numpy()
         return assigned(series, there, new if new is pd.NA else np.asarray(new, dtype=object)[there], rows)
 
-    def _cells(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray) -> tuple[ColumnLedger, int]:
-        series, hit, draws = rows.frame[column], pool.mask(inside), pool.draws(inside)
+    def _cells(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray, room: Room | None) -> tuple[ColumnLedger, int]:
+        series, hit = rows.frame[column], pool.mask(inside)
+        if self.kind.blanks:  # cells that were not empty are now
+            return assigned(series, hit, pd.NA, rows, room), int(np.count_nonzero(inside))
+        draws = pool.draws(inside)
         place = self._place(column, rows, hit)
         if self.kind.unit == "label":
             old = series[hit].map(canonical)
@@ -477,15 +483,11 @@ class Stage:
                     f"scenario {self.scenario.name!r} returned the class {gone[0]!r}; known are {', '.join(self.classes)}."
                 )
             new: Any = [self.classes[v] for v in said]
-        elif self.kind.blanks:
-            new = pd.NA
         elif pool.language is None:
             new = self.kind.change(series[hit], draws, place, **self.params)
         else:
             new = self._spoken_cells(rows, column, np.flatnonzero(hit), draws, pool.language[inside])
         entries = assigned(series, hit, new, rows)
-        if self.kind.blanks:  # cells that were not empty are now
-            return entries, int(np.count_nonzero(inside))
         return entries, differing(entries, hit)
 
     def _spoken_cells(self, rows: Rows, column: str, where: np.ndarray, draws: Draws, spoken: np.ndarray) -> list[Any]:

@@ -180,20 +180,22 @@ class Words:
             at = self._digits()
             return np.stack([at, at + 1], axis=1)
         if what == "email":
-            return self._found(_EMAIL, self._signs[self.data[self._signs] == 0x40])
+            signs, which = self._signs
+            return self._found(_EMAIL, signs[which == 0x40])
         if what == "link":
             return self._found(_LINK, self._links())
         return self._terms(terms)
 
     @cached_property
-    def _signs(self) -> np.ndarray:
-        "Where ASCII digits and the signs before letters stand."
-        return positions(self.data, 0x21, 0x40)
+    def _signs(self) -> tuple[np.ndarray, np.ndarray]:
+        "Where ASCII digits and the signs before letters stand, and which they are."
+        at = positions(self.data, 0x21, 0x40)
+        return at, self.data[at]
 
     def _links(self) -> np.ndarray:
         "Where :// and www. stand, whatever their case."
-        data, signs = self.data, self._signs
-        colons, dots = (signs[data[signs] == sign] for sign in (0x3A, 0x2E))
+        data, (signs, which) = self.data, self._signs
+        colons, dots = (signs[which == sign] for sign in (0x3A, 0x2E))
         colons = colons[colons < len(data) - 2]
         colons = colons[(data[colons + 1] == 0x2F) & (data[colons + 2] == 0x2F)]
         dots = dots[dots > 2]
@@ -211,8 +213,8 @@ class Words:
     def _digits(self) -> np.ndarray:
         "Positions of digits and currency signs."
         if self.is_ascii:
-            found = self.data[self._signs]
-            return self._signs[(found - np.uint8(0x30) < 10) | (found == 0x24)]
+            signs, which = self._signs
+            return signs[(which - np.uint8(0x30) < 10) | (which == 0x24)]
         leads = np.flatnonzero((self.data & 0xC0) != 0x80)
         return leads[(_flags(code_points(self.data, leads)) & _DIGIT) > 0]
 

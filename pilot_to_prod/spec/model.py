@@ -580,17 +580,17 @@ def guess_roles(
 
 # %% ../../nbs/api/01_spec.ipynb #1f01a686
 def _guess(series: pd.Series, name: str) -> str:
-    kept, lower = series.dropna(), name.lower()
+    lower = name.lower()
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return "date"
     if pd.api.types.is_bool_dtype(series.dtype):
         return "category"
     named_id = lower in ("id", "key", "uuid") or lower.endswith(("_id", " id"))
-    if named_id and kept.is_unique and len(kept):
+    if named_id and series.notna().any() and series.dropna().is_unique:
         return "id"
     if pd.api.types.is_numeric_dtype(series.dtype):
         return "amount" if re.search(r"amount|price|cost|salary|income|balance|fee", lower) else "number"
-    texts = kept.astype(str)
+    texts = series.dropna().astype(str)
     if lower in ("language", "lang"):
         return "language"
     if lower in ("market", "country"):
