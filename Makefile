@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lab docs bench bench-large export check-fresh lint unit wheel notebooks clean
+.PHONY: demo test lab docs bench export check-fresh lint unit wheel notebooks clean
 .DEFAULT_GOAL := demo
 
 # uv where it can be had (it installs by pip), else pip; done again when pyproject.toml changes
@@ -43,13 +43,12 @@ docs: $(STAMP) ## the site, where Quarto is installed
 	@command -v quarto >/dev/null || { echo "Quarto is not installed. Get it from https://quarto.org/docs/get-started/, then: make docs"; exit 1; }
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev-docs
 
-bench: $(STAMP) ## benchmarks: figures for this machine, the peers in environments of their own
+bench: $(STAMP) ## benchmarks: figures for this machine, the peers in environments of their own, and the page that shows them
 	@$(BIN)/python benchmarks/keystone.py
 	@$(BIN)/python benchmarks/peers.py
 	@$(BIN)/python benchmarks/replay.py
-
-bench-large: $(STAMP) ## ten million rows through replay: memory and time
 	@$(BIN)/python benchmarks/large.py
+	@$(BIN)/python benchmarks/page.py
 
 export: $(STAMP) ## notebooks to package, and README
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev-export

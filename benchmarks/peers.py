@@ -2,7 +2,7 @@
 
 Run: make bench, or python benchmarks/peers.py --quick for a look. Every library works in an environment of its own, made once in
 benchmarks/peers/.venv from the pinned benchmarks/peers/requirements-*.txt; none of them is a dependency of the project.
-Writes benchmarks/results/peers.json and peers.md. Exit codes: 0 measured, 1 a measurement failed, 2 usage, 3 a peer cannot be installed.
+Writes benchmarks/results/peers.json. Exit codes: 0 measured, 1 a measurement failed, 2 usage, 3 a peer cannot be installed.
 """
 
 import argparse
@@ -14,14 +14,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _machine import described, others_at_work, said, warning
+from _machine import described, others_at_work, said
+from page import FAST, OURS, TASKS, Task, goals, peers
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
@@ -45,8 +46,6 @@ class Subject:
     optional: bool = False  # goes without where it cannot be installed
 
 
-OURS = "ours, numpy"
-FAST = "ours, numba"
 ALL = ("typos", "mcar", "mnar")
 SUBJECTS = (
     Subject(OURS, "pilot-to-prod", None, ALL, "numpy"),
@@ -56,43 +55,12 @@ SUBJECTS = (
     Subject("badgers, words given", "badgers words", "pandas3", ("typos",)),
     Subject("tab_err", "tab_err", "pandas2", ALL),
     Subject("gecko", "gecko-syndata", "numpy1", ("typos", "mcar")),
+    Subject("gecko, NaN given", "gecko-syndata nan", "numpy1", ("mcar",)),
     Subject("jenga", "jenga", "jenga", ("mcar", "mnar"), optional=True),
     Subject("nlpaug, keyboard", "nlpaug keyboard", "pandas3", ("typos",)),
     Subject("nlpaug, characters", "nlpaug characters", "pandas3", ("typos",)),
     Subject("AugLy", "augly", "numpy1", ("typos",), rows=1000),
 )
-
-
-@dataclass(frozen=True)
-class Task:
-    "What everyone is asked to do."
-
-    name: str
-    title: str
-    share: float
-    rows: int
-    unit: str
-
-
-TASKS = (
-    Task("typos", "Typos in 10% of words", 0.1, 20_000, "sentences of 8 to 16 words"),
-    Task("mcar", "20% missing completely at random", 0.2, 200_000, "rows of 20 numeric columns"),
-    Task("mnar", "20% missing not at random", 0.2, 200_000, "rows of 20 numeric columns"),
-)
-
-# DESIGN.md, section 7: task, ours, whom, at least so many times as fast
-GOALS = (
-    ("typos", OURS, ("badgers",), 6.0),
-    ("typos", OURS, ("nlpaug, keyboard", "nlpaug, characters"), 60.0),
-    ("typos", FAST, ("badgers",), 20.0),
-    ("typos", FAST, ("nlpaug, keyboard", "nlpaug, characters"), 175.0),
-    *(
-        (task, ours, ("badgers", "tab_err", "gecko"), least)
-        for task in ("mcar", "mnar")
-        for ours, least in ((OURS, 3.0), (FAST, 8.0))
-    ),
-)
-MEMORY_GOAL = 1.2  # peak above the caller's frame, in sizes of that frame, for mcar and mnar
 
 
 # environments
@@ -270,153 +238,6 @@ def _compare(out: dict[str, Any]) -> None:
                 found.setdefault("times_as_long", {}).setdefault(base, {})[clock] = ratio
 
 
-def goals(tasks: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    "What the design asks for, and what was measured. Of several peers the fastest counts."
-    for task, ours, whom, least in GOALS:
-        found = tasks.get(task, {})
-        ratios = {
-            w: found[w]["times_as_long"][ours]["cpu"]["median"]
-            for w in whom
-            if ours in found.get(w, {}).get("times_as_long", {})
-        }
-        if ratios:
-            nearest = min(ratios, key=lambda w: ratios[w])
-            got = ratios[nearest]
-            yield {
-                "task": task,
-                "what": f"{ours}: times as fast as {nearest}",
-                "goal": least,
-                "got": got,
-                "reached": got >= least,
-            }
-    for task in ("mcar", "mnar"):
-        for ours in (OURS, FAST):
-            got = tasks.get(task, {}).get(ours, {}).get("does", {}).get("memory_ratio", {}).get("rss_above")
-            if got is not None:
-                what = f"{ours}: peak memory above the caller's frame, in its sizes"
-                yield {"task": task, "what": what, "goal": MEMORY_GOAL, "got": got, "reached": got <= MEMORY_GOAL}
-
-
-# words and tables
-
-
-def report(result: dict[str, Any]) -> str:
-    "The Markdown page."
-    lines = ["# Beside others", "", said(result["machine"]) + ".", ""]
-    if said_so := warning(result["machine"]["others_at_work"], result["others_at_work_after"]):
-        lines += [f"**{said_so}**", ""]
-    if result["settings"]["quick"]:
-        lines += ["**A quick look at small data: nothing here is to be quoted.**", ""]
-    s = result["settings"]
-    lines += [
-        f"Times are of one call in a warm process: median (range) of {s['rounds']} rounds of {s['repeats']} calls; libraries take turns "
-        "in every round, and *times as long* is taken within a round: median (range of the rounds), by row, in CPU time, "
-        "which counts every thread and not what others do on the machine. "
-        "Our calls include fit, the exact share, and the ledger; the keyboard is the English one, as it is with the others, and *by language* "
-        "is the default that looks at each text. badgers and gecko take words, so splitting sentences and joining them again "
-        "is part of their job; *words given* is the generator alone. Peak memory is what one call needs above what the caller holds already.",
-        "",
-    ]
-    for task in TASKS:
-        if task.name in result["tasks"]:
-            lines += _section(task, result["tasks"][task.name])
-    if result["goals"]:
-        rows = [
-            [
-                g["task"],
-                g["what"],
-                f"{'≤' if 'memory' in g['what'] else '≥'} {g['goal']:g}",
-                _short(g["got"]),
-                "yes" if g["reached"] else "no",
-            ]
-            for g in result["goals"]
-        ]
-        lines += ["## What the design asks for", "", *_table(["task", "what", "goal", "measured", "reached"], rows), ""]
-    if result["left_out"]:
-        lines += ["## Left out here", "", *(f"- {n}: {why}" for n, why in result["left_out"].items()), ""]
-    return "\n".join(lines)
-
-
-def _section(task: Task, found: dict[str, Any]) -> Iterator[str]:
-    rows = next((f["rows"] for f in found.values() if "rows" in f), task.rows)
-    yield from (f"## {task.title}", "", f"{rows:,} {task.unit}.", "")
-    bases = [b for b in (OURS, FAST) if "wall" in found.get(b, {})]
-    speed = [[n, *_speed(f, bases)] for n, f in found.items() if "wall" in f]
-    head = [
-        "",
-        "rows a CPU second",
-        "CPU ms a call",
-        "wall ms",
-        "first call ms, with imports",
-        *(f"times as long as {b}" for b in bases),
-        "peak memory",
-    ]
-    yield from (*_table(head, speed), "")
-    does = [[n, _versions(f), *_does(f["does"])] for n, f in found.items() if "does" in f]
-    head = ["", "versions", "delivered", "what the caller handed over", "global generators", "same seed, same result", "record"]
-    yield from (*_table(head, does), "")
-    same = {f["does"]["digest"] for n, f in found.items() if n in (OURS, FAST) and "does" in f}
-    if OURS in bases and FAST in bases:
-        yield from (f"Ours gives {'the same' if len(same) == 1 else '**different**'} output by numpy and by numba.", "")
-    failed = [f"- {n} failed: {f['failed']}" for n, f in found.items() if "failed" in f]
-    yield from (*failed, *([""] if failed else []))
-
-
-def _speed(f: dict[str, Any], bases: Sequence[str]) -> list[str]:
-    wall, cpu = f["wall"], f["cpu"]
-    first = statistics.median(r["first_wall"] for r in f["rounds"])
-    ratios = [f.get("times_as_long", {}).get(b, {}).get("cpu") for b in bases]
-    memory, ratio = f["does"]["memory_mb"]["rss_above"], f["does"]["memory_ratio"]["rss_above"]
-    if memory is None:
-        memory, ratio = f["does"]["memory_mb"]["traced"], f["does"]["memory_ratio"]["traced"]
-    few = f" ({f['rows']:,} rows)" if f["library"] == "augly" else ""
-    return [
-        f"{f['rows_a_cpu_second']:,.0f}{few}",
-        f"{cpu['median'] * 1000:,.1f} ({cpu['min'] * 1000:,.1f}–{cpu['max'] * 1000:,.1f})",
-        f"{wall['median'] * 1000:,.1f}",
-        f"{first * 1000:,.0f}",
-        *("1" if r is None else f"{_short(r['median'])} ({_short(r['min'])}–{_short(r['max'])})" for r in ratios),
-        f"{memory:.0f} MB, {ratio:.1f} × input",
-    ]
-
-
-def _short(x: float) -> str:
-    return f"{x:.1f}" if x >= 1 else f"{x:.2g}"
-
-
-def _versions(f: dict[str, Any]) -> str:
-    return ", ".join(f"{n} {v}" for n, v in f["versions"].items() if n != "python")
-
-
-def _does(d: dict[str, Any]) -> list[str]:
-    got = f"{d['delivered']:.2%} of {d['asked']:.0%} asked"
-    if d.get("rows_with_other_word_count"):
-        got += f"; {d['rows_with_other_word_count']:,} rows have other words"
-    if d.get("cells_changed_otherwise"):
-        got += f"; {d['cells_changed_otherwise']:,} cells changed otherwise"
-    if "by_column" in d and d["by_column"][1] - d["by_column"][0] > 1e-4:
-        got += f" ({d['by_column'][0]:.2%}–{d['by_column'][1]:.2%} by column)"
-    handed = ", ".join(f"{kind} {'overwritten' if hit else 'kept'}" for kind, hit in d["changes_callers"].items())
-    return [
-        got,
-        handed,
-        ", ".join(d["global_generators"]) or "untouched",
-        "yes" if d["repeatable"] else "no",
-        _record(d["record"]),
-    ]
-
-
-def _record(r: dict[str, Any] | None) -> str:
-    if r is None:
-        return "none"
-    held = "agrees with what changed" if r["agrees"] else "differs from what changed"
-    return f"{r['what']}, {held}, {'gives the old data back' if r['undoes'] else 'without old values'}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(r)} |" for r in (head, ["---"] * len(head), *rows)]
-
-
 def main() -> int:
     "Set up, measure, write."
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -427,7 +248,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="turns that every library gets (default 5)")
     parser.add_argument("--repeats", type=int, help="timed calls in a turn (default 3)")
     parser.add_argument("--partial", action="store_true", help="go on without peers that cannot be installed")
-    parser.add_argument("--out", type=Path, help="folder for peers.json and peers.md (default benchmarks/results)")
+    parser.add_argument("--out", type=Path, help="folder for peers.json (default benchmarks/results)")
     given = parser.parse_args()
     rounds, repeats = given.rounds or (2 if given.quick else 5), given.repeats or (2 if given.quick else 3)
     tasks = [t for t in TASKS if not given.only or t.name in given.only]
@@ -455,15 +276,12 @@ def main() -> int:
             able = [s for s in subjects if task.name in s.tasks]
             result["tasks"][task.name] = measure(task, able, data, rounds, repeats)
     result["others_at_work_after"] = others_at_work()
-    result["goals"] = list(goals(result["tasks"]))
-    page = report(result)
-    print("\n" + page)
+    print("\n" + "\n".join(peers(result, goals(result["tasks"]))))
     out = given.out or (None if given.quick else HERE / "results")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "peers.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (out / "peers.md").write_text(page, encoding="utf-8")
-        print(f"written: {out / 'peers.json'} and peers.md")
+        print(f"written: {out / 'peers.json'}")
     failed = [f["failed"] for t in result["tasks"].values() for f in t.values() if "failed" in f]
     for why in failed:
         print(why, file=sys.stderr)

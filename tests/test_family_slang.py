@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pilot_to_prod.scenarios import _phrases as phrases
 from pilot_to_prod.scenarios import kinds, scenario, slang
 from pilot_to_prod.scenarios._tables import read_choices, table_path
+from pilot_to_prod.spec import Spec
 
 TABLES = resources.files("pilot_to_prod").joinpath("scenarios/tables")
 LANGUAGES = slang._shipped_languages()
@@ -197,6 +198,15 @@ def test_unknown_languages_and_tables_say_what_is_known(tmp_path: Path) -> None:
         slang.slang_coverage([], "en", table="leet")
     with pytest.raises(ValueError, match=r"no word table at .*gone\.tsv"):
         made("slang", ["a"], path=str(tmp_path / "gone.tsv"))
+
+
+def test_an_own_table_is_looked_for_beside_the_promise(tmp_path: Path) -> None:
+    (tmp_path / "words.tsv").write_text("standard\tslang\nparcel\tbox\n", encoding="utf-8")
+    spec = Spec.load(FEEDBACK.parent).model_copy(update={"folder": tmp_path})
+    column = next(c for c, r in spec.roles.items() if r == "text")
+    frame = pd.DataFrame({spec.data.id: ["1"], column: ["one parcel is here"]})
+    hit = scenario("slang", columns=[column], severity=1, path="words.tsv", language="en").fit(frame, spec).corrupt(frame)
+    assert hit.frame[column].tolist() == ["one box is here"]
 
 
 def test_rows_in_languages_without_a_table_stay() -> None:

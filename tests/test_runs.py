@@ -95,6 +95,23 @@ def test_keys_change_with_the_source_of_an_importable_model(tmp_path, monkeypatc
     assert subject_hashes(Spec.load(pilot))["model"] != before
 
 
+def test_keys_change_with_the_tables_and_modules_that_scenarios_name(tmp_path, monkeypatch):
+    (tmp_path / "own_kinds.py").write_text("A = 1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    named = (
+        "suite:\n  - {name: slang, path: words.tsv}\n  - {name: 'own_kinds:wet', up_to: '12:30'}\n  - {name: 'not_there:wet'}\n"
+    )
+    pilot = write_pilot(tmp_path / "tiny", more=named)
+    (pilot / "words.tsv").write_text("standard\tslang\nparcel\tbox\n", encoding="utf-8")
+    before = keys(pilot)
+    assert not changed(before, keys(pilot))
+    (pilot / "words.tsv").write_text("standard\tslang\nparcel\tcrate\n", encoding="utf-8")
+    other = keys(pilot)
+    assert changed(before, other) == EVERY
+    (tmp_path / "own_kinds.py").write_text("A = 2\n", encoding="utf-8")
+    assert changed(other, keys(pilot)) == EVERY
+
+
 def test_plan_takes_severities_from_flag_then_promise_then_settings(tmp_path):
     pilot = write_pilot(tmp_path / "tiny", more=GATES + "severities: [0.02]\nseeds: [4]\n")
     spec = Spec.load(pilot)

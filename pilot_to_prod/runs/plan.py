@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -69,7 +69,36 @@ def subject_hashes(spec: Spec) -> dict[str, str]:
         "spec": spec.hash,
         "data": hash_json([file_hash(spec.path(f)) for f in files]),
         "model": file_hash(model) if model else hash_json(spec.model.ref),
+        "scenarios": hash_json(_own_files(spec)),
     }
+
+
+def _own_files(spec: Spec) -> dict[str, str]:
+    "Hashes of the modules and tables that the promise's scenarios name: module or path → hash."
+    named = [p.scenario for p in (*spec.gates, *spec.behaviour)]
+    named += [r.scenario for r in spec.suite] if isinstance(spec.suite, tuple) else []
+    found: dict[str, str] = {}
+    for text in sorted(set(_texts(named))):
+        if ":" in text and text.partition(":")[0].replace(".", "").isidentifier():
+            name, module = text.partition(":")[0], None
+            with suppress(ModuleNotFoundError):  # a package that is not there is named when the scenario is loaded
+                module = importlib.util.find_spec(name)
+            if module is not None and module.origin and Path(module.origin).is_file():
+                found[name] = file_hash(module.origin)
+        elif (spec.folder / text).is_file():
+            found[text] = file_hash(spec.path(text))
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    "Every text in nested mappings and lists."
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for v in value:
+            yield from _texts(v)
 
 # %% ../../nbs/api/21_runs.ipynb #acf83c04
 @dataclass(frozen=True)

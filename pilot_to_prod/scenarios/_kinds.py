@@ -115,6 +115,7 @@ class Kind:
     kernel: Any = None  # words: the same as `eligible` and `change`, over bytes
     blanks: bool = False  # cells: what is hit goes missing, and `change` is only the description
     timed: bool = False  # events: replay sends them through the promise's feed, where time matters
+    files: tuple[str, ...] = ()  # parameters that name a file, looked for beside pilot.yaml
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -171,6 +172,7 @@ def register(
     kernel: Any = None,
     blanks: bool = False,
     timed: bool = False,
+    files: Sequence[str] = (),
     name: str | None = None,  # None: the name of the function
 ) -> Callable[[Callable[..., Any]], Kind]:
     "Decorator: make a `change` function a scenario kind that can be called, composed and named in pilot.yaml."
@@ -204,6 +206,7 @@ def register(
             kernel,
             blanks,
             timed,
+            tuple(files),
         )
         _KINDS[kind.name] = kind
         return kind
@@ -220,6 +223,11 @@ def kinds() -> dict[str, Kind]:
             _KINDS[entry.name] = entry.load()
     order = {f: i for i, f in enumerate(FAMILIES)}
     return dict(sorted(_KINDS.items(), key=lambda item: (order.get(item[1].family, len(order)), item[1].family, item[0])))
+
+
+def is_attribute(value: str) -> bool:
+    "Whether a parameter says `module:attribute` rather than the path of a file."
+    return ":" in value and "/" not in value and "\\" not in value
 
 
 def kind_named(name: str) -> Kind:

@@ -13,7 +13,7 @@ import pandas as pd
 from pilot_to_prod.scenarios._assign import Room, assigned, differing, filled
 from pilot_to_prod.scenarios._draws import Draws, Keyed, key_hashes, name_hash, row_hashes
 from pilot_to_prod.scenarios._kernels import edited, gathered
-from pilot_to_prod.scenarios._kinds import Kind, Place
+from pilot_to_prod.scenarios._kinds import Kind, Place, is_attribute
 from pilot_to_prod.scenarios._ledger import ColumnLedger, Entries, RowLedger, SchemaLedger, Spans
 from pilot_to_prod.scenarios._rows import UNKNOWN, Rows
 from pilot_to_prod.scenarios._select import Bounded, Pool
@@ -110,6 +110,8 @@ class Stage:
     @classmethod
     def fit(cls, scenario: "Scenario", number: int, reference: pd.DataFrame, spec: Spec | None) -> "Stage":
         kind, params = scenario.kind, scenario.kind.parameters | dict(scenario.params)
+        if spec is not None:
+            params |= {n: spec.path(params[n]) for n in kind.files if params[n] is not None and not is_attribute(params[n])}
         label = spec.data.label if spec is not None else None
         if kind.unit == "label":
             label = scenario.columns[0] if scenario.columns else label

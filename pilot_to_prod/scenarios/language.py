@@ -26,6 +26,7 @@ from . import _formats as formats
 from . import _scripts as scripts
 from ._draws import Draws
 from ._engine import Place, register
+from ._kinds import is_attribute
 from ._tables import packaged, read_words, table_path
 from ._translators import translations, translator_named
 from ..spec import Spec, canonical
@@ -183,10 +184,7 @@ def _learn_lexicon(reference: pd.Series, place: Place, *, language: str, lexicon
     "The words of the pair: from a file of the user's, an object of a module, or those known here."
     if lexicon is None:
         return _lexicon_of(language, source)
-    if ":" in lexicon and "/" not in lexicon and "\\" not in lexicon:
-        words = _words_of(lexicon)
-    else:
-        words = read_words(place.spec.path(lexicon) if place.spec is not None else lexicon, column=language)
+    words = _words_of(lexicon) if is_attribute(lexicon) else read_words(lexicon, column=language)
     return {w.casefold(): new for w, new in words.items()}
 
 
@@ -242,6 +240,7 @@ def _switch_languages(spec: Spec) -> list[dict[str, Any]] | str:
     eligible=lambda words, place, **params: [_switched(w, place.learnt) != w for w in words],
     variants=_switch_languages,
     languages=lambda language, lexicon, source: {source},
+    files=("lexicon",),
 )
 def code_switch(
     words: Sequence[str],

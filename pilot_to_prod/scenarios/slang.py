@@ -68,6 +68,7 @@ def _slang_spans(texts: Sequence[str], place: Place, *, language: str | None, pa
     find=_slang_spans,
     by_language="language",
     languages=_slang_languages,
+    files=("path",),
 )
 def slang(
     spans: Sequence[str],
@@ -75,7 +76,7 @@ def slang(
     place: Place,
     *,
     language: str | None = None,  # ISO 639-1; None: the language of each row
-    path: str | None = None,  # your own table instead: a TSV with the columns standard and slang (choices between bars)
+    path: str | None = None,  # your own table instead, beside pilot.yaml: a TSV with the columns standard and slang (choices between bars)
 ) -> list[str]:
     """Standard words and phrases as people say them: "as soon as possible" is "asap", "going to" is "gonna".
 
@@ -172,6 +173,7 @@ def _short_spans(
     find=_short_spans,
     by_language="language",
     languages=_slang_languages,
+    files=("path",),
 )
 def abbreviations(
     spans: Sequence[str],
@@ -180,7 +182,7 @@ def abbreviations(
     *,
     language: str | None = None,  # ISO 639-1; None: the language of each row
     vowels: bool = True,  # whether words of five letters or more that the table lacks lose their inner vowels
-    path: str | None = None,  # your own table instead: a TSV with the columns standard and chat (choices between bars)
+    path: str | None = None,  # your own table instead, beside pilot.yaml: a TSV with the columns standard and chat (choices between bars)
 ) -> list[str]:
     """Words shortened as in chats: "please" is "pls", "tomorrow" is "tmrw", "transfer" is "trnsfr".
 
@@ -389,6 +391,7 @@ def _before_gaps(texts: Sequence[str], place: Place, *, language: str | None, pa
     find=_before_gaps,
     by_language="language",
     languages=_filler_languages,
+    files=("path",),
 )
 def fillers(
     spans: Sequence[str],
@@ -396,7 +399,7 @@ def fillers(
     place: Place,
     *,
     language: str | None = None,  # ISO 639-1; None: the language of each row
-    path: str | None = None,  # your own list instead: a TSV with the columns language and fillers (choices between bars)
+    path: str | None = None,  # your own list instead, beside pilot.yaml: a TSV with the columns language and fillers (choices between bars)
 ) -> list[str]:
     """Words that fill a pause, put after a word: like, you know, ähm, euh; half of them between commas.
 
