@@ -224,16 +224,31 @@ def test_a_cut_found_in_two_passes_is_that_of_one(weighted, kept, sizes, seed):
     whole = {s: cut_at(rank, Keyed.known(hashes).some, asked_of(s, len(rank))) for s in severities}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(select, "KEPT", kept)
-        tally = Tally()
+        tally = Tally(severities)
         for p in batches:
             tally.add(p)
-        if tally.needs(severities):
+        if tally.needs():
             for p in batches:
                 tally.look(p)
         for s in severities:
             assert tally.cut(s) == whole[s]
             assert sum(int(p.inside(tally.cut(s)).sum()) for p in batches) == asked_of(s, len(rank))
     assert tally.eligible == tally.total == sum(sizes)
+
+
+@pytest.mark.parametrize("first", ["low", "high", "alike"])
+def test_a_cut_that_lies_elsewhere_than_the_first_rows_say_is_found_in_a_second_pass(first, monkeypatch):
+    monkeypatch.setattr(select, "KEPT", 500)
+    ranks = np.sort(bits(3, 4_000))
+    order = {"low": ranks, "high": ranks[::-1], "alike": np.random.default_rng(0).permutation(ranks)}[first]
+    batches = [Pool(400, None, Keyed.known(order[i : i + 400])) for i in range(0, 4_000, 400)]
+    tally = Tally((0.2, 0.5, 1.0))
+    for p in batches:
+        tally.add(p)
+    assert tally.needs() == (first != "alike")
+    for p in batches:
+        tally.look(p)
+    assert [tally.cut(s).rank for s in (0.2, 0.5, 1.0)] == [ranks[799], ranks[1_999], ranks[3_999]]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,21 @@ def lowest(
         room = found
 
 
+@njit(cache=True)
+def _true_in(mask, out):  # type: ignore[no-untyped-def]
+    found = np.uintp(0)
+    for i in range(len(mask)):
+        out[found] = i
+        found += np.uintp(mask[i])
+    return np.int64(found)
+
+
+def true_in(mask: np.ndarray) -> np.ndarray:
+    "As `_kernels.true_in`."
+    out = np.empty(len(mask) + 1, np.int64)  # a page that is not written to costs nothing
+    return out[: _true_in(mask.view(np.uint8), out)]
+
+
 @njit(cache=True, inline="always")
 def _step(value, low, scale, last):  # type: ignore[no-untyped-def]
     at = (value - low) * scale
@@ -346,13 +361,19 @@ def _char(data, at):  # type: ignore[no-untyped-def]
     return (a & np.uint32(0x07)) << np.uint32(18) | b << np.uint32(12) | c << np.uint32(6) | d, np.int64(4)
 
 
+@njit(cache=True, inline="always")
+def _unit_of(hashed, salt):  # type: ignore[no-untyped-def]
+    return (np.float64(_mixed(hashed ^ salt) >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
 @njit(cache=True)
 def _slip(data, marks, text, start, end, words, draws, entry, first, count, begins, sizes, keys, starts, ends, out, offsets):  # type: ignore[no-untyped-def]
-    move, where, pick = draws
+    hashes, salts = draws
     to = 0
     for k in range(len(words)):
         begin, stop = start[words[k]], end[words[k]]
-        at = np.int64(_picked(marks, text, begin, stop, where[k]))
+        move, where, pick = _unit_of(hashes[k], salts[0]), _unit_of(hashes[k], salts[1]), _unit_of(hashes[k], salts[2])
+        at = np.int64(_picked(marks, text, begin, stop, where))
         point, size = _char(data, at)
         after = at + size
         starts[k], ends[k] = at, after
@@ -363,13 +384,13 @@ def _slip(data, marks, text, start, end, words, draws, entry, first, count, begi
         next_point, next_size = point, size
         if follows:
             next_point, next_size = _char(data, after)
-        if third >= stop or move[k] < 0.5:  # the key beside
+        if third >= stop or move < 0.5:  # the key beside
             key = entry[point]
-            key = first[key] + np.int64(pick[k] * count[key])
+            key = first[key] + np.int64(pick * count[key])
             for i in range(begins[key], begins[key] + sizes[key]):
                 out[to] = keys[i]
                 to += 1
-        elif move[k] < 0.7 and follows and point != next_point and next_point < 0x10000 and entry[next_point] >= 0:  # swapped
+        elif move < 0.7 and follows and point != next_point and next_point < 0x10000 and entry[next_point] >= 0:  # swapped
             for i in range(after, after + next_size):
                 out[to] = data[i]
                 to += 1
@@ -377,7 +398,7 @@ def _slip(data, marks, text, start, end, words, draws, entry, first, count, begi
                 out[to] = data[i]
                 to += 1
             ends[k] = after + next_size
-        elif move[k] >= 0.85:  # twice
+        elif move >= 0.85:  # twice
             for _ in range(2):
                 for i in range(at, after):
                     out[to] = data[i]
@@ -391,7 +412,7 @@ def slips(
     marked: tuple[np.ndarray, np.ndarray],  # bytes, and which of them begin a letter on a key
     span: tuple[np.ndarray, np.ndarray],  # start and end of every word
     words: np.ndarray,  # positions of those that are hit
-    draws: tuple[np.ndarray, np.ndarray, np.ndarray],
+    draws: tuple[np.ndarray, np.ndarray],  # hashes, and what makes three streams of them
     layout: tuple[np.ndarray, ...],  # entry, first, count, start, length, data
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     "As `_slips.Slips.edits`."
@@ -405,7 +426,7 @@ def slips(
 @njit(cache=True)
 def _uniform(hashes, salt, out):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
-        out[i] = (np.float64(_mixed(hashes[i] ^ salt) >> np.uint64(12)) + 0.5) * 2.0**-52
+        out[i] = _unit_of(hashes[i], salt)
 
 
 def uniform(hashes: np.ndarray, salt: np.uint64) -> np.ndarray:

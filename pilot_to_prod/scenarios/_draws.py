@@ -178,13 +178,18 @@ class Draws:
 
     def bits(self, stream: str = "") -> np.ndarray:
         "64 random bits a unit, shape (n,)."
-        return mix(self.hashes ^ name_hash("draw", stream))
+        return mix(self.hashes ^ self.salt(stream))
+
+    @staticmethod
+    def salt(stream: str) -> np.uint64:
+        "What tells a stream from the others."
+        return name_hash("draw", stream)
 
     def uniform(self, stream: str = "") -> np.ndarray:
         "Uniform in the open interval (0, 1), 52 bits, shape (n,)."
         fast = compiled(len(self))
         if fast is not None:
-            return np.asarray(fast.uniform(self.hashes, name_hash("draw", stream)))
+            return np.asarray(fast.uniform(self.hashes, self.salt(stream)))
         return unit_interval(self.bits(stream))
 
     def below(self, n: int | np.ndarray, stream: str = "") -> np.ndarray:

@@ -341,7 +341,8 @@ class Fitted:
         wanted = tuple([self.scenario.severity] if severities is None else severities)
         for s in wanted:
             _checked_severity(s, self.scenario.name)
-        self._check_keys(parts)
+        if not getattr(batches, "unique", False):  # a source that has looked itself is not gone through for it
+            self._check_keys(parts)
         if len(self.stages) == 1:
             found = self._cuts(parts, 0, wanted, seed, ())
             return Bound(self, seed, {s: (c,) for s, c in found.items()})
@@ -386,10 +387,10 @@ class Fitted:
         by_column = stage.kind.unit in ("column", "schema")
         for _, pools in staged():
             for name, pool in pools.items():
-                tallies.setdefault(name, Tally()).add(pool)
+                tallies.setdefault(name, Tally(own)).add(pool)
             if by_column:
                 break
-        again = [t.needs(own) for t in tallies.values()]  # each gets ready for it
+        again = [t.needs() for t in tallies.values()]  # each gets ready for it
         if any(again):
             for _, pools in staged():
                 for name, pool in pools.items():

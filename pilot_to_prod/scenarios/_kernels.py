@@ -225,6 +225,12 @@ def spliced(
     return np.frombuffer(b"".join(pieces), np.uint8), offsets + np.cumsum(grown)
 
 
+def true_in(mask: np.ndarray) -> np.ndarray:
+    "Positions of what is true."
+    fast = compiled(len(mask))
+    return np.flatnonzero(mask) if fast is None else np.asarray(fast.true_in(mask))
+
+
 def blanked(
     values: np.ndarray,  # numbers, shape (n,)
     hit: np.ndarray,  # bool

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from pilot_to_prod.scenarios._draws import Draws, Keyed, waiting_times
-from pilot_to_prod.scenarios._kernels import kth_smallest
+from pilot_to_prod.scenarios._kernels import kth_smallest, true_in
 from pilot_to_prod.scenarios._text import Words
 
-KEPT = 1 << 22  # units whose order is kept in memory; beyond, a second pass finds the cut
+KEPT = 1 << 18  # units whose order is kept as it is; beyond, only what lies where the cuts must be
 _LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT, _BINS = np.uint64(48), 1 << 16
 
@@ -81,12 +81,17 @@ class Pool:
 
     def positions(self, inside: np.ndarray) -> np.ndarray:
         "Those units among all units, in order."
-        at = np.flatnonzero(inside)
+        at = true_in(inside)
         return at if self.where is None else self.where[at]
 
     def draws(self, inside: np.ndarray) -> Draws:
         "Random numbers for those units."
-        return Draws(self.keyed, inside)
+        return Draws(self.keyed, true_in(inside))
+
+    def hits(self, inside: np.ndarray) -> tuple[np.ndarray, Draws]:
+        "Both."
+        at = true_in(inside)
+        return at if self.where is None else self.where[at], Draws(self.keyed, at)
 
     def mask(self, inside: np.ndarray) -> np.ndarray:
         "Those units among all units, bool."
@@ -112,42 +117,81 @@ def cut_at(
 
 
 @dataclass
-class Tally:
-    "Finds cuts over many batches: keeps the order of few units, and counts that of many."
+class _Window:
+    "Where the cut of a severity must lie, by the ranks seen so far: what is in it is kept, what is below is counted."
 
+    low: np.uint64
+    high: np.uint64
+    below: int = 0
+    parts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    @classmethod
+    def around(cls, severity: float, ranks: np.ndarray) -> "_Window":
+        "Six standard errors on either side of the quantile of some ranks, given in order."
+        n = len(ranks)
+        slack = 6 * (severity * (1 - severity) / n) ** 0.5 + 2 / n
+        low, high = int((severity - slack) * n), int((severity + slack) * n) + 1
+        return cls(ranks[low] if low > 0 else np.uint64(0), ranks[high] if high < n else _LAST)
+
+    def add(self, rank: np.ndarray, hashes: np.ndarray) -> None:
+        under = rank < self.low
+        self.below += int(np.count_nonzero(under))
+        here = np.flatnonzero((rank <= self.high) ^ under)
+        self.parts.append((rank[here], hashes[here]))
+
+    def cut(self, k: int) -> Cut | None:
+        "The cut that lets k units in, if it lies here."
+        k -= self.below
+        return _cut_of(self.parts, k) if 1 <= k <= sum(len(r) for r, _ in self.parts) else None
+
+
+@dataclass
+class Tally:
+    """Finds cuts over many batches: keeps the order of the first units, which says where the cuts must lie, and then only what lies there.
+
+    Where a cut lies elsewhere after all (the first rows were unlike the others), a second pass finds it from counts.
+    """
+
+    severities: tuple[float, ...] = ()  # whose cuts will be asked for
     total: int = 0
     eligible: int = 0
     untreated: int = 0
     _kept: list[tuple[np.ndarray, np.ndarray]] | None = field(default_factory=list)
+    _windows: dict[float, _Window] = field(default_factory=dict)
     _counts: np.ndarray | None = None
     _wanted: dict[int, list[tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
 
     def add(self, pool: Pool) -> None:
         "One batch, on the first pass."
-        rank = pool.rank
         self.total += pool.total
         self.eligible += pool.eligible
         self.untreated += pool.untreated
-        if self._kept is not None:
-            self._kept.append((rank, pool.keyed.hashes))
-            if self.eligible > KEPT:
-                for r, _ in self._kept:
-                    self._count(r)
-                self._kept = None
-        else:
-            self._count(rank)
+        part = pool.rank, pool.keyed.hashes
+        if self._kept is None:
+            self._sort_out(part)
+            return
+        self._kept.append(part)
+        if self.eligible > KEPT:
+            order = np.sort(np.concatenate([r for r, _ in self._kept]))
+            self._windows = {s: _Window.around(s, order) for s in self.severities if s > 0}
+            for kept in self._kept:
+                self._sort_out(kept)
+            self._kept = None
 
-    def _count(self, rank: np.ndarray) -> None:
-        found = np.bincount((rank >> _SHIFT).astype(np.int64), minlength=_BINS)
+    def _sort_out(self, part: tuple[np.ndarray, np.ndarray]) -> None:
+        found = np.bincount((part[0] >> _SHIFT).astype(np.int64), minlength=_BINS)
         self._counts = found if self._counts is None else self._counts + found
+        for window in self._windows.values():
+            window.add(*part)
 
-    def needs(self, severities: tuple[float, ...]) -> bool:
+    def needs(self) -> bool:
         "Whether a second pass over the same batches is needed, for which it gets ready."
         if self._kept is not None or self._counts is None:
             return False
         upto = np.cumsum(self._counts)
-        asked = [asked_of(s, self.eligible) for s in severities]
-        self._wanted = {int(np.searchsorted(upto, k)): [] for k in asked if k}
+        asked = {s: asked_of(s, self.eligible) for s in self.severities}
+        lost = [k for s, k in asked.items() if k and self._windows[s].cut(k) is None]
+        self._wanted = {int(np.searchsorted(upto, k)): [] for k in lost}
         return bool(self._wanted)
 
     def look(self, pool: Pool) -> None:
@@ -159,12 +203,15 @@ class Tally:
             found.append((rank[here], pool.keyed.hashes[here]))
 
     def cut(self, severity: float) -> Cut | None:
-        "The cut of a severity."
+        "The cut of one of the severities."
         k = asked_of(severity, self.eligible)
         if k == 0:
             return None
         if self._kept is not None:
             return _cut_of(self._kept, k)
+        found = self._windows[severity].cut(k)
+        if found is not None:
+            return found
         assert self._counts is not None
         upto = np.cumsum(self._counts)
         b = int(np.searchsorted(upto, k))

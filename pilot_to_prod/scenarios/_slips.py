@@ -96,15 +96,16 @@ class Slips:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         "Start and end of each edit, the new bytes and where each begins in them."
         layout, marked = self.layout(params), self._marked(words, params)
-        move, where, pick = (draws.uniform(s) for s in ("move", "where", "which"))
+        streams = ("move", "where", "which")
         fast = compiled(len(words.data) // 8)
         if fast is not None:
             tables = (layout.entry, layout.first, layout.count, layout.start, layout.length, layout.data)
             text, span = (marked.data, marked.marks), (words.start, words.end)
             made: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = fast.slips(
-                words.data, text, span, which, (move, where, pick), tables
+                words.data, text, span, which, (draws.hashes, np.array([draws.salt(s) for s in streams])), tables
             )
             return made
+        move, where, pick = (draws.uniform(s) for s in streams)
         at = marked.pick(which, where)
         end = words.end[which]
         size = _sizes(words, at)

@@ -525,7 +525,7 @@ class Stage:
     def _text(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray) -> tuple[ColumnLedger, int]:
         series, words = rows.frame[column], pool.words
         assert words is not None
-        which, draws = pool.positions(inside), pool.draws(inside)
+        which, draws = pool.hits(inside)
         starts, ends, data, offsets = self._edits(rows, column, pool, inside, which, draws, words)
         row = words.rows_of(which)
         after, raw, _ = words.spliced(row, starts, ends, data, offsets, series)
@@ -597,7 +597,7 @@ class Stage:
 
     def _events(self, rows: Rows, pool: Pool, cut: Bounded, out: Outcome) -> Outcome:
         inside = pool.inside(cut.cut)
-        where, draws = pool.positions(inside), pool.draws(inside)
+        where, draws = pool.hits(inside)
         place = self._place(_ALL, rows, where)
         out.counts.append(self._count(_ALL, pool, len(where), len(where)))
         if not len(where):

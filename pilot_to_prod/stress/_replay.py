@@ -56,6 +56,7 @@ class Source(Protocol):
 
     keys: Any  # of each row, in the order of the batches
     truth: np.ndarray  # coded labels, in the order of the batches
+    unique: bool  # its keys were looked at
 
     def __iter__(self) -> Iterator[Rows]: ...
     def __len__(self) -> int: ...  # rows

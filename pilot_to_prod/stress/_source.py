@@ -23,6 +23,8 @@ _SPILL = 1 << 20  # rows from which finished answers wait on disk
 class Held:
     "Replay rows in memory, in key order; words and keys of a batch are found once for all scenarios."
 
+    unique = True
+
     def __init__(self, pilot: Pilot, batch_rows: int) -> None:
         frame = pilot.replay_set
         if pilot.spec.data.id is None:
@@ -74,6 +76,8 @@ class Streamed:
 
     Memory holds one batch, and a few bytes a row: keys, labels, clean answers and those of the scenario at work.
     """
+
+    unique = True
 
     def __init__(self, pilot: Pilot, batch_rows: int) -> None:
         self.pilot, self.batch_rows, self.path = pilot, batch_rows, pilot.spec.path(pilot.spec.data.replay)
