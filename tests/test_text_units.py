@@ -240,21 +240,38 @@ PIECES = st.lists(
     st.one_of(
         SIGNS,
         st.sampled_from(
-            ["a.b@c.de", "http://x.y/z?1", "HTTPS://é.x", "www.x.y", "Acme Prime", "acmeprime", " ", ", ", "(", "x@y"]
+            [
+                "a.b@c.de",
+                "http://x.y/z?1",
+                "HTTPS://é.x",
+                "www.x.y",
+                "x.org/a",
+                "and/or",
+                "EUR",
+                "Acme Prime",
+                "acmeprime",
+                " ",
+                "(",
+                "x@y",
+            ]
         ),
     ),
     max_size=5,
 ).map("".join)
 
 
+LINKS = r"(?:https?://|www\.)\S+|(?<![\w.-])(?:[a-z0-9-]+\.)+[a-z]{2,}/\S*"
+
+
 def slow_protected(text: str, what: str) -> list[bool]:
     "For each word whether it overlaps what is protected, sought character by character or by an expression over the string."
     if what == "number":
         spans = [(i, i + 1) for i, c in enumerate(text) if unicodedata.category(c) in ("Nd", "Sc")]
+        spans += [m.span() for m in re.finditer(r"(?<![A-Za-z])EUR\s?(?=\d)|(?<=\d)\s?EUR(?![A-Za-z])", text, re.ASCII)]
     elif what == "email":
         spans = [m.span() for m in re.finditer(r"[^\s@<>(),;:]+@[^\s@<>(),;:]+\.[^\s@<>(),;:]+", text, re.ASCII)]
     elif what == "link":
-        spans = [m.span() for m in re.finditer(r"(?:https?://|www\.)\S+", text, re.IGNORECASE | re.ASCII)]
+        spans = [m.span() for m in re.finditer(LINKS, text, re.IGNORECASE | re.ASCII)]
     else:
         spans = [m.span() for m in re.finditer(r"(?<!\w)acme prime(?!\w)", text, re.IGNORECASE)]
     return [any(a < end and start < b for start, end in spans) for a, b in slow_words(text)]
@@ -278,6 +295,9 @@ def test_protected_words_are_those_of_a_slow_reader(texts):
     [
         ("pay $5 or five", [False, True, False, False]),
         ("€ alone", [True, False]),
+        ("EUR 300 or 1,200.50 EUR in EUR", [True, True, False, True, True, False, False]),
+        ("from GB29 NWBK 6016 1331 9268 19 please", [False, True, True, True, True, True, True, False]),
+        ("at example.com/returns and/or there.", [False, True, False, False]),
         ("mail a.b@c.de, now", [False, True, False]),
         ("(see https://x.org/a?b=c) ok", [False, True, False]),
         ("the Acme  Prime card", [False, False, False, False]),

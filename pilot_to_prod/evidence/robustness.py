@@ -457,7 +457,7 @@ def worst_language(
     evidence: "Evidence",
     metric: str | None = None,
     *,
-    columns: Sequence[str] = ("language", "lang"),  # slices `column=value` of these are languages
+    columns: Sequence[str] = ("language", "lang"),  # slices `column=value` of these, and of the column with that role
     label: str | None = None,
     minimum: int | None = None,
     alpha: float = ALPHA,
@@ -469,7 +469,7 @@ def worst_language(
     ask, looked = _asker(evidence, metric, label), []
     for name in evidence.slices:
         column, equals, value = name.partition("=")
-        if equals and column.lower() in columns:
+        if equals and (column.lower() in columns or column == evidence.pilot.get("language")):
             looked.append(({"language": value, "where": name, "severity": 0.0}, ask(slice=name)))
     for c in _curves(evidence, metric):
         spoken = _languages(evidence.cells[next(iter(c.points.values()))[0]].spec) if c.points else set()

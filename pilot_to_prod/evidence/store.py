@@ -11,6 +11,7 @@ __all__ = ['ABSTAINED', 'FAULT', 'GONE', 'SCALE', 'METRICS', 'Cell', 'Answers', 
 # %% ../../nbs/api/17_evidence.ipynb #a00aae4c
 import hashlib
 import json
+import mmap
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -62,6 +63,18 @@ class Cell:
     untreated: int = 0  # units in a language that the scenario knows nothing of
     left_out: int = 0  # rows that took no part
     caveat: str = ""  # why nothing may be judged by it, if it may not
+
+# %% ../../nbs/api/17_evidence.ipynb #5be1c2d7
+_CHUNK = 1 << 20  # rows that are hashed together
+
+
+def _let_go(array: np.ndarray) -> None:
+    "Tell the system that pages of an array on disk are not needed in memory any more."
+    below: Any = array
+    while below is not None and not isinstance(below, mmap.mmap):
+        below = getattr(below, "base", None)
+    if below is not None and hasattr(mmap, "MADV_DONTNEED"):
+        below.madvise(mmap.MADV_DONTNEED)
 
 # %% ../../nbs/api/17_evidence.ipynb #6aa6c0ab
 @dataclass(frozen=True, eq=False)
@@ -123,10 +136,13 @@ class Answers:
     def hash(self) -> str:
         "SHA-256 of answers, keys and books: the same for the same replay, whatever the batches, workers or machine. Latency is not in it."
         digest = hashlib.sha256(json.dumps(self._meta(), sort_keys=True, ensure_ascii=False).encode())
-        for key in self.keys:
-            digest.update(str(key).encode() + b"\0")
+        for start in range(0, len(self), _CHUNK):
+            some = np.asarray(self.keys[start : start + _CHUNK], dtype=object)
+            digest.update("".join(f"{key}\0" for key in some.tolist()).encode())
         for array in self._arrays():
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for start in range(0, len(array), _CHUNK):
+                digest.update(np.ascontiguousarray(array[start : start + _CHUNK]).data)
+            _let_go(array)
         return digest.hexdigest()
 
     def _meta(self) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _replaced(series: pd.Series, where: np.ndarray, new: Any) -> pd.Series:
     if dtype == np.dtype(object):
         values = series.astype(object).to_numpy(copy=True)
         values[where] = fresh
-        values[where[gone]] = np.nan
+        values[where[gone]] = pd.NaT if pd.api.types.is_datetime64_any_dtype(series.dtype) else np.nan  # as the others are
         return pd.Series(values, index=series.index, name=series.name, dtype=object)
     out = series.astype(dtype) if dtype != series.dtype else series.copy()
     out.iloc[where] = pd.Series(fresh, index=out.index[where]).where(~gone, None).astype(dtype).array
@@ -96,11 +96,8 @@ def type_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
     dtype: Any = series.dtype
     none = not len(kept)
     if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
-        return (
-            dtype
-            if isinstance(dtype, pd.BooleanDtype) and (none or pd.api.types.is_bool_dtype(kept.dtype))
-            else np.dtype(object)
-        )
+        holds = (none or pd.api.types.is_bool_dtype(kept.dtype)) and (isinstance(dtype, pd.BooleanDtype) or not gone)
+        return dtype if holds else np.dtype(object)
     if pd.api.types.is_numeric_dtype(dtype):
         return _number_after(series, kept, gone) if none or pd.api.types.is_numeric_dtype(kept.dtype) else np.dtype(object)
     if isinstance(dtype, pd.StringDtype):

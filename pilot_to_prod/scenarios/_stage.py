@@ -276,7 +276,9 @@ class Stage:
         untreated, language = 0, None
         terms = self.spec.data.terms if self.spec is not None else ()
         for what in PROTECTED:
-            held = None if what in self.kind.about else words.protected(what, terms if what == "term" else ())
+            held = (
+                None if what in self.kind.about else self._protected(rows, column, words, what, terms if what == "term" else ())
+            )
             if held is not None:
                 allowed = _both(allowed, ~held)
         if self._asks_language and len(words):
@@ -293,12 +295,20 @@ class Stage:
             weights = np.asarray(self.kind.weight(words.strings(), self._place(column, rows), **self.params), float)
         total = len(words)
         if self.kind.unit == "span":  # a text without a span is a unit that could not be hit
-            total = max(total, int((np.diff(words.offsets) > 0).sum()))
+            total = int(np.maximum(np.diff(words.opens), np.diff(words.offsets) > 0).sum())
         pool = _chosen(Keyed(mixed, name_hash("column", column), words.opens), allowed, weights, total)
         pool.words, pool.untreated = words, untreated
         if language is not None and self.kind.by_language:
             pool.language = language if pool.where is None else language[pool.where]
         return pool
+
+    def _protected(self, rows: Rows, column: str, units: Words, what: str, terms: Sequence[str]) -> np.ndarray | None:
+        "Units that hold protected content; a span is protected where its word is."
+        words = rows.words(column, self.columns[column])
+        held = words.protected(what, terms)
+        if held is None or units is words:
+            return held
+        return units.holding(np.stack([words.start[held], words.end[held]], axis=1))
 
     def _unread(self, rows: Rows, column: str, words: Words) -> int:
         "Texts in languages that the kind knows nothing of."

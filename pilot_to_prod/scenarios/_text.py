@@ -31,7 +31,14 @@ _SOLO_RANGES = (
 )
 _SPACE, _SCRIPT, _SOLO, _MARK, _DIGIT = 1, 2, 4, 8, 16
 _EMAIL = re.compile(rb"[^\s@<>(),;:]+@[^\s@<>(),;:]+\.[^\s@<>(),;:]+")
-_LINK = re.compile(rb"(?:https?://|www\.)\S+", re.IGNORECASE)
+_LINK = re.compile(rb"(?:https?://|www\.)\S+|(?<![\w.-])(?:[a-z0-9-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE)
+CURRENCY_CODES = (
+    "USD|EUR|GBP|JPY|INR|TRY|RUB|KRW|ILS|UAH|BRL|PLN|CZK|HUF|CHF|CAD|AUD|SEK|NOK|DKK|CNY|MXN|IDR|ZAR|SGD|HKD|NZD"  # ISO 4217
+)
+_CODED = re.compile(  # a currency code beside a number; an IBAN (ISO 13616), together or in groups of four
+    rb"(?<![A-Za-z])(?:%b)\s?(?=\d)|(?<=\d)\s?(?:%b)(?![A-Za-z])"
+    rb"|(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?!\w)" % ((CURRENCY_CODES.encode(),) * 2)
+)
 PROTECTED = ("number", "email", "link", "term")
 
 
@@ -168,23 +175,24 @@ class Words:
         return out
 
     def protected(self, what: str, terms: Sequence[str] = ()) -> np.ndarray | None:
-        "Units that hold a number or currency sign, an e-mail address, a link, or a term of the user's; bool, shape (units,); None: no unit does."
+        """Units that hold a number, an amount, a currency sign or an IBAN, an e-mail address, a link, or a term of the user's.
+
+        Bool, shape (units,); None where no unit does.
+        """
         key = (what, tuple(terms))
         if key not in self.cache:
-            spans = self._spans(what, terms)
-            self.cache[key] = self.holding(spans) if len(spans) else None
+            held = [self.holding(spans) for spans in self._spans(what, terms) if len(spans)]
+            self.cache[key] = np.any(held, axis=0) if held else None
         return self.cache[key]
 
-    def _spans(self, what: str, terms: Sequence[str]) -> np.ndarray:
+    def _spans(self, what: str, terms: Sequence[str]) -> tuple[np.ndarray, ...]:
+        signs, which = self._signs
         if what == "number":
             at = self._digits()
-            return np.stack([at, at + 1], axis=1)
+            return np.stack([at, at + 1], axis=1), self._found(_CODED, signs[which - np.uint8(0x30) < 10])
         if what == "email":
-            signs, which = self._signs
-            return self._found(_EMAIL, signs[which == 0x40])
-        if what == "link":
-            return self._found(_LINK, self._links())
-        return self._terms(terms)
+            return (self._found(_EMAIL, signs[which == 0x40]),)
+        return (self._found(_LINK, self._links()) if what == "link" else self._terms(terms),)
 
     @cached_property
     def _signs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -193,7 +201,7 @@ class Words:
         return at, self.data[at]
 
     def _links(self) -> np.ndarray:
-        "Where :// and www. stand, whatever their case."
+        "Where :// and www., whatever its case, and slashes stand."
         data, (signs, which) = self.data, self._signs
         colons, dots = (signs[which == sign] for sign in (0x3A, 0x2E))
         colons = colons[colons < len(data) - 2]
@@ -201,7 +209,7 @@ class Words:
         dots = dots[dots > 2]
         for back in (1, 2, 3):
             dots = dots[data[dots - back] | np.uint8(0x20) == 0x77]
-        return np.concatenate([colons, dots])
+        return np.concatenate([colons, dots, signs[which == 0x2F]])
 
     def _found(self, pattern: re.Pattern[bytes], marks: np.ndarray) -> np.ndarray:
         "Where a pattern stands, searched in the rows that hold one of some positions."

@@ -61,6 +61,8 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Rows]: ...
     def __len__(self) -> int: ...  # rows
     def told(self, confidence: np.ndarray | None) -> None: ...  # of the clean pilot
+    @property
+    def places(self) -> np.ndarray: ...  # where each row, in the order of the batches, stands in key order
     def placed(self, values: np.ndarray) -> np.ndarray: ...  # the same values in key order
     def columns(self, names: list[str]) -> pd.DataFrame: ...  # in key order
     @property
@@ -92,6 +94,7 @@ class Job:
     everything: bool  # ask all rows in every cell
     examples: int
     labels: dict[Any, str] = field(default_factory=dict)  # what a scenario is called where its own label is not enough
+    lost: dict[int, np.ndarray] = field(default_factory=dict)  # seed → rows that the feed loses without any scenario
 
     def label(self, one: Scenario | Composition) -> str:
         return self.labels.get(one, one.label)
@@ -124,6 +127,23 @@ def label_of(one: Scenario | Composition) -> Scenario | None:
     return next((s for s in stages if s.kind.unit == "label"), None)
 
 
+def stages_of(one: Scenario | Composition) -> tuple[Scenario, ...]:
+    return one.stages if isinstance(one, Composition) else (one,)
+
+
+def unhurried(pilot: Pilot, one: Scenario | Composition) -> str:
+    "Why what comes late or too often cannot do harm in this replay; empty where it can, or where nothing does."
+    timed = [s.name for s in stages_of(one) if s.kind.timed]
+    feed = pilot.spec.feed
+    if not timed or (feed is not None and (feed.budget_ms is not None or feed.queue is not None)):
+        return ""
+    lacks = "promises no feed" if feed is None else "promises a feed without budget_ms and queue"
+    return (
+        f"pilot.yaml {lacks}, so that nothing can be too late or too much and {timed[0]} cannot change an answer: "
+        "add feed: {rate, service_ms, budget_ms}"
+    )
+
+
 class Sink:
     "Takes the corrupted batches of one cell, asks the pilot as soon as a block is full, keeps what the evidence needs."
 
@@ -136,9 +156,9 @@ class Sink:
         self.offset = self.left_out = 0
         self.waiting: list[tuple[pd.DataFrame, pd.DataFrame, np.ndarray]] = []  # before, after, positions in the whole set
         self.faults: list[tuple[Any, ...]] = []
-        self.broke: list[tuple[int, pd.Series, pd.Series]] = []
-        timed = isinstance(one, Scenario) and one.kind.timed and job.pilot.spec.feed is not None
-        self.journey: Journey | None = Journey(job, one.name, seed) if timed else None
+        self.broke: list[tuple[str, int, pd.Series, pd.Series]] = []  # key, position, before, after: the first by key
+        timed = any(s.kind.timed for s in stages_of(one)) and job.pilot.spec.feed is not None
+        self.journey: Journey | None = Journey(job, stages_of(one), seed) if timed else None
 
     def take(self, rows: Rows, hit: Corruption) -> None:
         "One batch, corrupted."
@@ -166,10 +186,12 @@ class Sink:
             self._flush(BLOCK)
 
     def _book(self, hit: Corruption) -> None:
-        over_columns = isinstance(self.one, Scenario) and self.one.kind.unit in ("column", "schema")
-        if self.offset == 0 or not over_columns:  # columns are the same in every batch
-            for name in self.books:
-                self.books[name] += getattr(hit, name)
+        "Add up the counts of a batch; columns are the same in every batch and count once."
+        stages = stages_of(self.one)
+        for count in hit.counts:
+            if self.offset == 0 or stages[count.stage].kind.unit not in ("column", "schema"):
+                for name in self.books:
+                    self.books[name] += getattr(count, name)
 
     def _flush(self, most: int) -> None:
         "Ask the oldest rows that wait, at most so many together."
@@ -183,14 +205,16 @@ class Sink:
         self._keep(before, after, at, reply.codes)
 
     def _keep(self, before: pd.DataFrame, after: pd.DataFrame, at: np.ndarray, codes: np.ndarray) -> None:
-        "Rows that were right and are not any more, the first few."
-        room = self.job.examples - len(self.broke)
-        if room <= 0 or self.job.pilot.spec.task == "regression":
+        "Rows that were right and are not any more, the first few by key."
+        if not self.job.examples or self.job.pilot.spec.task == "regression":
             return
         truth = self.job.source.truth if self.truth is None else self.truth
         wrong = self.touched[at] & (self.job.clean.codes[at] == self.job.source.truth[at]) & (codes != truth[at])
-        for i in np.flatnonzero(wrong)[:room]:
-            self.broke.append((int(at[i]), before.iloc[i], after.iloc[i]))
+        last = self.broke[-1][0] if len(self.broke) == self.job.examples else None
+        keys = [(str(self.job.source.keys[at[i]]), i) for i in np.flatnonzero(wrong)]
+        found = sorted(k for k in keys if last is None or k[0] < last)[: self.job.examples]
+        self.broke += [(key, int(at[i]), before.iloc[i], after.iloc[i]) for key, i in found]
+        self.broke = sorted(self.broke, key=lambda b: b[0])[: self.job.examples]
 
     def done(self) -> Done:
         "The cell, once every batch was taken."
@@ -214,6 +238,7 @@ class Sink:
             changed=int(self.touched.sum()),
             exercised=exercised,
             left_out=self.left_out,
+            caveat=unhurried(self.job.pilot, one),
         )
         put, truth = self.job.source.placed, self.truth
         examples, faults = self._examples(cell), fault_table(self.faults)
@@ -223,8 +248,8 @@ class Sink:
     def _examples(self, cell: Cell) -> pd.DataFrame:
         if not self.broke:
             return pd.DataFrame()
-        at = np.array([i for i, _, _ in self.broke])
-        shown = [difference(b, a, self.job.pilot.spec.inputs) for _, b, a in self.broke]
+        at = np.array([i for _, i, _, _ in self.broke])
+        shown = [difference(b, a, self.job.pilot.spec.inputs) for _, _, b, a in self.broke]
         truth = self.job.source.truth if self.truth is None else self.truth
         return pd.DataFrame(
             {
@@ -242,46 +267,63 @@ class Sink:
 
 
 class Journey:
-    "The events of one cell on their way through the promise's feed, in simulated time."
+    "The events of one cell on their way through the promise's feed, in simulated time, sent in the order of their keys."
 
-    def __init__(self, job: Job, name: str, seed: int) -> None:
-        self.job, self.held, self.seed = job, name in HELD, seed
-        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # row in the whole set, copy, delay in mean gaps
+    def __init__(self, job: Job, stages: Sequence[Scenario], seed: int) -> None:
+        self.job, self.stages, self.seed = job, stages, seed
+        self.parts: list[tuple[np.ndarray, ...]] = []  # row in the whole set, whether a copy, mean gaps late, mean gaps held up
 
     def take(self, hit: Corruption, offset: int, rows: int) -> None:
-        "The events of one batch."
-        moves = [e for stage in hit.ledger.stages for e in stage if isinstance(e, RowLedger)]
-        if moves:
-            self.parts.append((moves[-1].source + offset, moves[-1].copy, moves[-1].delay))
-        else:
-            self.parts.append((np.arange(rows) + offset, np.zeros(rows, np.int64), np.zeros(rows)))
+        "The events of one batch, after all stages."
+        row, copy, late, held = np.arange(rows), np.zeros(rows, bool), np.zeros(rows), np.zeros(rows)
+        for stage, entries in zip(self.stages, hit.ledger.stages, strict=True):
+            for e in entries:
+                if isinstance(e, RowLedger):
+                    row, copy, late, held = (v[e.source] for v in (row, copy, late, held))
+                    copy |= e.copy > 0
+                    waits = held if stage.name in HELD else late
+                    waits += e.delay
+        self.parts.append((row + offset, copy, late, held))
 
     def end(self, codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        "What was not answered in time gets the fallback, or no answer; the rows concerned, bool."
+        "What the feed does not answer in time, and would without the scenario, gets the fallback or no answer; those rows, bool."
+        row, copy, late, held = (np.concatenate(p) for p in zip(*self.parts, strict=True))
+        if self.seed not in self.job.lost:
+            n = len(codes)
+            every, none = np.arange(n), np.zeros(n)
+            self.job.lost[self.seed] = self._outcomes(every, np.zeros(n, bool), none, none, self.job.clean.codes)[0]
+        lost, fallen = self._outcomes(row, copy, late, held, codes)
+        lost &= ~self.job.lost[self.seed]
+        fallen &= lost
+        feed, numbers = self.job.pilot.spec.feed, codes.dtype.kind == "f"
+        codes[lost] = np.nan if numbers else FAULT
+        scores[lost] = -1
+        if feed is not None and feed.fallback is not None:
+            codes[fallen] = float(feed.fallback) if numbers else self.job.pilot.labels.index(feed.fallback)
+        return lost
+
+    def _outcomes(
+        self, row: np.ndarray, copy: np.ndarray, late: np.ndarray, held: np.ndarray, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        "Rows that are answered too late or not at all though the pilot could, and those among them that get the fallback."
         from pilot_to_prod.stress._queue import ANSWERED, FALLBACK, outcomes, sent_times
 
-        feed = self.job.pilot.spec.feed
+        feed, n = self.job.pilot.spec.feed, len(codes)
         assert feed is not None
-        row, copy, delay = (np.concatenate(p) for p in zip(*self.parts, strict=True))
-        n = len(codes)
+        place = self.job.source.places[row]
+        by_key = np.lexsort((copy, place))
+        row, copy, place, late, held = (v[by_key] for v in (row, copy, place, late, held))
         sent = sent_times(feed, (n + 12 * np.sqrt(n) + 40) / feed.rate, self.seed)[:n]
-        wait = delay / feed.rate
-        arrived = sent[row] + (0.0 if self.held else wait)
+        arrived = sent[place] + late / feed.rate
         order = np.argsort(arrived, kind="stable")
-        numbers = codes.dtype.kind == "f"
-        failing = np.isnan(codes[row]) if numbers else codes[row] == FAULT
+        failing = np.isnan(codes[row]) if codes.dtype.kind == "f" else codes[row] == FAULT
         found = np.empty(len(row), np.int8)
-        found[order] = outcomes(feed, arrived[order], failing[order], wait[order] if self.held else None)
-        own = copy == 0
-        late = np.zeros(n, bool)
-        late[row[own & (found != ANSWERED) & ~failing]] = True
-        fallen = np.zeros(n, bool)
-        fallen[row[own & (found == FALLBACK)]] = True
-        codes[late] = np.nan if numbers else FAULT
-        scores[late] = -1
-        if feed.fallback is not None:
-            codes[fallen] = float(feed.fallback) if numbers else self.job.pilot.labels.index(feed.fallback)
-        return late | fallen
+        waits = held[order] / feed.rate if held.any() else None
+        found[order] = outcomes(feed, arrived[order], failing[order], waits)
+        lost, fallen = np.zeros(n, bool), np.zeros(n, bool)
+        lost[row[~copy & (found != ANSWERED) & ~failing]] = True
+        fallen[row[~copy & (found == FALLBACK)]] = True
+        return lost, fallen
 
 
 def _first_of(hit: Corruption, n: int) -> np.ndarray:
@@ -300,7 +342,9 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def fault_table(faults: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    return pd.DataFrame(list(faults), columns=["scenario", "severity", "seed", "key", "error", "message"])
+    "One row a fault, by key."
+    found = sorted(map(list, faults), key=lambda f: str(f[3]))
+    return pd.DataFrame(found, columns=["scenario", "severity", "seed", "key", "error", "message"])
 
 
 def named(pilot: Pilot, codes: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import fsspec
 import numpy as np
 import pandas as pd
 
-from pilot_to_prod.pilot import Pilot, data_problems
+from pilot_to_prod.pilot import Pilot, data_problems, one_class
 from pilot_to_prod.scenarios import Rows, row_keys
 from pilot_to_prod.spec import SpecError, canonical
 from pilot_to_prod.stress._replay import ReplayError, coded_truth
@@ -50,6 +50,11 @@ class Held:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def places(self) -> np.ndarray:
+        "Where each row stands in key order."
+        return np.arange(len(self))
 
     def columns(self, names: list[str]) -> pd.DataFrame:
         "Some columns of all rows, in key order."
@@ -91,10 +96,28 @@ class Streamed:
         with fsspec.open(self.path, "rb") as source:
             start = 0
             for batch in pq.ParquetFile(source).iter_batches(self.batch_rows, columns=columns):
-                frame = batch.to_pandas()
+                frame = batch.to_pandas().astype({c: t for c, t in self._gapped.items() if columns is None or c in columns})
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start += len(frame)
                 yield frame
+
+    @cached_property
+    def _gapped(self) -> dict[str, Any]:
+        "Columns of whole numbers or yes and no that have gaps somewhere, with the type that they have in memory as a whole."
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with fsspec.open(self.path, "rb") as source:
+            file = pq.ParquetFile(source)
+            plain = file.schema_arrow.empty_table().to_pandas().dtypes
+            found = {}
+            for field in file.schema_arrow:
+                whole = pa.types.is_integer(field.type)
+                if (whole or pa.types.is_boolean(field.type)) and isinstance(plain[field.name], np.dtype):
+                    parts = file.iter_batches(self.batch_rows, columns=[field.name])
+                    if any(batch.column(0).null_count for batch in parts):
+                        found[field.name] = np.dtype("float64") if whole else np.dtype(object)
+        return found
 
     def _survey(self) -> None:
         "One pass over all rows: are they sound, what are their keys and labels, and what names them."
@@ -103,7 +126,7 @@ class Streamed:
         spec, keys, hashes, truth, content = self.pilot.spec, [], [], [], []
         labels = self.pilot.labels if spec.task != "regression" else ()
         for frame in self._frames():
-            problems = data_problems(frame, spec, "replay", labels)
+            problems = data_problems(frame, spec, "replay", labels, whole=False)
             if problems:
                 where = f"rows {frame.index[0]:,} to {frame.index[-1]:,}"
                 raise SpecError(f"{spec.folder / 'pilot.yaml'} ({where})", problems)
@@ -123,6 +146,8 @@ class Streamed:
             )
         self.truth = np.concatenate(truth)
         del seen, truth
+        if spec.task != "regression" and len(classes := np.unique(self.truth)) == 1:
+            raise SpecError(f"{spec.folder / 'pilot.yaml'}", [one_class(str(self.pilot.labels[classes[0]]), "replay")])
         import pyarrow.compute as pc
 
         together = pa.chunked_array(keys).combine_chunks()
@@ -167,6 +192,13 @@ class Streamed:
         kept = np.load(path, mmap_mode="r").view(_OnDisk)
         kept.folder = self._scratch
         return kept
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        "Where each row of the file stands in key order."
+        out = np.empty(len(self), np.uint32)
+        out[self.order] = np.arange(len(self), dtype=np.uint32)
+        return out
 
     @cached_property
     def ordered_keys(self) -> Any:

@@ -149,7 +149,8 @@ def slice_masks(
             raise ReplayError(
                 f"slices: no column {column!r} in the replay set. {near(column, known or map(str, frame.columns))}"
             )
-        return frame[column].map(canonical, na_action="ignore").fillna("(empty)").to_numpy(dtype=object)
+        spelt = frame[column].astype(object).map(canonical, na_action="ignore")
+        return spelt.fillna("(empty)").to_numpy(dtype=object)
 
     for s in wanted:
         column = values(s.column)
@@ -190,6 +191,7 @@ def replay(
     limit = (max_calls, pilot, suite, levels, draws, now, batch_rows, stream)
     within(*limit)
     source = _source(pilot, batch_rows, now, stream)
+    parts = _parts(pilot, source)
     plan = [(s, float(at), seed) for s, own in suite for seed in draws for at in (own or levels)]
     shown, terminal = watched() if progress is None else progress, sys.stderr  # before prints are caught
     with threadpool_limits(1), quiet() as sink:
@@ -212,7 +214,8 @@ def replay(
         notes.append("every row was asked again in every replay: the answers depend on which rows are asked together")
     if sink.count:
         notes.append(f"the pilot printed {sink.count:,} characters while it was asked; it began: {sink.head.strip()[:80]!r}")
-    return _gathered(job, cells, notes)
+    notes += _lost(job)
+    return _gathered(job, cells, notes, parts)
 
 # %% ../../nbs/api/18_stress.ipynb #c764f9a7
 def _check_levels(levels: Sequence[float], seeds: Sequence[int]) -> None:
@@ -320,12 +323,32 @@ def _run_scenario(job: Job, one: Scenario | Composition, seed: int, levels: Sequ
             a.caller.close()
 
 # %% ../../nbs/api/18_stress.ipynb #f6a374fc
-def _gathered(job: Job, cells: list[Done], notes: Sequence[str]) -> Evidence:
-    spec, source = job.pilot.spec, job.source
+_Parts = tuple[dict[str, np.ndarray], np.ndarray | None]  # slices, clusters
+
+
+def _parts(pilot: Pilot, source: Held | Streamed) -> _Parts:
+    "Slices and clusters of the replay rows, before anything is asked. Raises ReplayError."
+    spec = pilot.spec
     asked = [p.slice for p in (*spec.gates, *spec.behaviour) if p.slice and "=" in p.slice]
     named = [s.column for s in spec.slices] + [n.partition("=")[0] for n in asked] + [c for c in [spec.data.cluster] if c]
     frame = source.columns(named)
     clusters = None if spec.data.cluster is None else pd.factorize(frame[spec.data.cluster], sort=True)[0].astype(np.int32)
+    return slice_masks(frame, spec.slices, asked, [*spec.data.columns, spec.data.label]), clusters
+
+
+def _lost(job: Job) -> list[str]:
+    "What the promised feed loses before anything happens to it."
+    lost = max((int(rows.sum()) for rows in job.lost.values()), default=0)
+    if not lost:
+        return []
+    return [
+        f"the promised feed itself answers {lost:,} of {len(job.source):,} rows too late or not at all; "
+        "scenarios count what they lose besides"
+    ]
+
+
+def _gathered(job: Job, cells: list[Done], notes: Sequence[str], parts: _Parts) -> Evidence:
+    source, (slices, clusters) = job.source, parts
     faults = [("clean", 0.0, -1, source.keys[i], e, m) for i, e, m in job.clean.faults]
     tables = [fault_table(faults), *(c.faults for c in cells)]
     shown = [c.examples for c in cells if len(c.examples)]
@@ -340,7 +363,7 @@ def _gathered(job: Job, cells: list[Done], notes: Sequence[str]) -> Evidence:
         tuple(c.codes for c in cells),
         tuple(c.scores for c in cells),
         tuple(c.touched for c in cells),
-        slice_masks(frame, spec.slices, asked, [*spec.data.columns, spec.data.label]),
+        slices,
         clusters,
         pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(),
         pd.concat([t for t in tables if len(t)], ignore_index=True) if any(map(len, tables)) else pd.DataFrame(),
@@ -366,6 +389,7 @@ def described(
         "data": data,
         "model": pilot.hash,
         "exploration": spec.exploration,
+        "language": next((c for c, role in spec.roles.items() if role == "language"), None),
     }
 
 # %% ../../nbs/api/18_stress.ipynb #557afa07
