@@ -6,9 +6,11 @@ from math import isnan
 
 import numpy as np
 import pytest
+from conftest import text_rows, write_pilot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilot_to_prod import Pilot, replay, suite
 from pilot_to_prod.evidence import ABSTAINED, FAULT, GONE, LEFT_OUT, Cell, Evidence
 from pilot_to_prod.evidence.robustness import (
     _error,
@@ -679,3 +681,14 @@ def test_the_functions_can_be_methods():
     made = Asked(**{f: getattr(curve(1, 2, 3), f) for f in Evidence.__dataclass_fields__})
     assert value(made.mce(curve(2, 4, 6)))["value"] == pytest.approx(0.5)
     assert len(made.area()) == len(made.summary().scenarios) == 1
+
+
+def test_the_column_with_the_role_language_is_one_of_languages_whatever_its_name(tmp_path):
+    rows = text_rows().assign(sprache=["de", "en", "en", "en"] * 16)
+    folder = write_pilot(tmp_path / "tiny", replay=rows, reference=text_rows(64, 1000).assign(sprache="en"))
+    promise = (folder / "pilot.yaml").read_text(encoding="utf-8")
+    promise = promise.replace("    text: text\n", "    text: text\n    sprache: language\nslices: [sprache]\n", 1)
+    (folder / "pilot.yaml").write_text(promise, encoding="utf-8")
+    pilot = Pilot.load(folder)
+    evidence = replay(pilot, suite(["upper_case"], pilot.spec), (1.0,), (0,), progress=False)
+    assert sorted(worst_language(evidence, minimum=1)["language"]) == ["de", "en"]

@@ -221,7 +221,9 @@ class Sink:
         if self.waiting:
             self._flush(BLOCK)
         if self.journey is not None:
-            self.touched |= self.journey.end(self.codes, self.scores)
+            lost, fallen = self.journey.end(self.codes, self.scores)
+            self.touched |= lost
+            self._late(np.flatnonzero(lost & ~fallen))
         one, books = self.one, self.books
         said = one.to_json()
         said.pop("severity", None)
@@ -244,6 +246,17 @@ class Sink:
         examples, faults = self._examples(cell), fault_table(self.faults)
         answers = (put(self.codes), put(self.scores), put(self.touched))
         return Done(cell, *answers, examples, faults, None if truth is None else put(truth))
+
+    def _late(self, rows: np.ndarray) -> None:
+        "Rows that the feed gave no answer for are faults, too."
+        feed = self.job.pilot.spec.feed
+        if feed is None or not len(rows):
+            return
+        limits = [f"budget_ms {feed.budget_ms:g}"] if feed.budget_ms is not None else []
+        limits += [f"queue {feed.queue}"] if feed.queue is not None else []
+        said = f"no answer in time: the promised feed allows {' and '.join(limits)}"
+        for key in (self.job.source.keys[i] for i in rows):
+            self.faults.append((self.job.label(self.one), self.at, self.seed, key, "Expired", said))
 
     def _examples(self, cell: Cell) -> pd.DataFrame:
         if not self.broke:
@@ -285,8 +298,8 @@ class Journey:
                     waits += e.delay
         self.parts.append((row + offset, copy, late, held))
 
-    def end(self, codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        "What the feed does not answer in time, and would without the scenario, gets the fallback or no answer; those rows, bool."
+    def end(self, codes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # rows lost, and given the fallback
+        "What the feed does not answer in time, and would without the scenario, gets the fallback or no answer."
         row, copy, late, held = (np.concatenate(p) for p in zip(*self.parts, strict=True))
         if self.seed not in self.job.lost:
             n = len(codes)
@@ -300,7 +313,7 @@ class Journey:
         scores[lost] = -1
         if feed is not None and feed.fallback is not None:
             codes[fallen] = float(feed.fallback) if numbers else self.job.pilot.labels.index(feed.fallback)
-        return lost
+        return lost, fallen if feed is not None and feed.fallback is not None else np.zeros(len(codes), bool)
 
     def _outcomes(
         self, row: np.ndarray, copy: np.ndarray, late: np.ndarray, held: np.ndarray, codes: np.ndarray
