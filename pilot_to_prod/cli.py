@@ -169,7 +169,9 @@ def _dry_run(specs: list[Any], plans: list[Any], settings: Any, fresh: bool, max
     if len(plans) > 1:
         _show_sum([c for _, c in wanted])
     if max_calls is not None:
-        _refuse_beyond(max_calls, wanted)
+        _refuse_beyond(
+            max_calls, wanted, [_asks(u, s) for s, p in zip(specs, plans, strict=True) for u in _to_do(p, settings, fresh)]
+        )
 
 
 def _show_sum(costs: list[Any]) -> None:
@@ -236,10 +238,20 @@ def _check_calls(specs: list[Any], plans: list[Any], settings: Any, fresh: bool,
             jobs += [(f"{plan.pilot} {u.name}", meter, u, spec) for u in undone]
     asked = [(meter, _asks(u, spec)) for _, meter, u, spec in jobs]
     if sum(meter.timing().calls if a is None else meter.most(*a) for meter, a in asked) > max_calls:
-        _refuse_beyond(max_calls, [(name, _cost_of(meter, u, spec)) for name, meter, u, spec in jobs])
+        _refuse_beyond(max_calls, [(name, _cost_of(meter, u, spec)) for name, meter, u, spec in jobs], [a for _, a in asked])
 
 
-def _refuse_beyond(max_calls: int, wanted: list[tuple[str, Any]]) -> None:
+def _fewer(asked: list[tuple[Any, ...] | None]) -> str:
+    "How to ask for less, where scenarios have severities of their own, which --severities does not change."
+    at = [own for a in asked if a is not None for _, own in a[0]]
+    own = sum(x is not None for x in at)
+    if own and own == len(at):
+        return "fewer seeds (--seeds; all scenarios have severities of their own, which --severities does not change)"
+    but = f"; {own} of {len(at)} scenarios have severities of their own, which --severities does not change" if own else ""
+    return f"fewer severities or seeds (--severities, --seeds{but})"
+
+
+def _refuse_beyond(max_calls: int, wanted: list[tuple[str, Any]], asked: list[tuple[Any, ...] | None]) -> None:
     "Raises ReplayError where notebooks need more calls than that."
     from pilot_to_prod.stress import ReplayError
 
@@ -255,8 +267,8 @@ def _refuse_beyond(max_calls: int, wanted: list[tuple[str, Any]]) -> None:
     shown = ", ".join(f"{name} {c.calls:,}" for name, c in sorted(wanted, key=lambda w: -w[1].calls)[:3])
     raise ReplayError(
         f"the notebooks need {calls:,} calls of the pilot for {rows:,} rows, {calls - max_calls:,} more than --max-calls {max_calls}. "
-        f"No notebook was started and nothing was left out. Most calls: {shown}. Allow {calls:,}, or take fewer severities or seeds "
-        "(--severities, --seeds), a smaller suite (in pilot.yaml, or [replay] suite), or fewer timed calls ([latency] runs, calls)."
+        f"No notebook was started and nothing was left out. Most calls: {shown}. Allow {calls:,}, or take {_fewer(asked)}, "
+        "a smaller suite (in pilot.yaml, or [replay] suite), or fewer timed calls ([latency] runs, calls)."
     )
 
 
@@ -299,8 +311,10 @@ def check(pilot: str) -> None:
             getattr(subject, which)
         except SpecError as e:
             problems += [p for p in e.problems if p not in problems]
+    if all(p.where[:1] != ("data",) for p in problems):
+        problems += [p for p in _trial_problems(spec, subject) if p not in problems]
     if problems:
-        raise SpecError(str(spec.folder / "pilot.yaml"), problems)
+        raise SpecError(str(spec.folder / "pilot.yaml"), sorted(problems, key=lambda p: p.line or 0))
     rows = subject.replay_set
     try:
         table = check_pilot(subject, rows.head(50))
@@ -319,25 +333,79 @@ def check(pilot: str) -> None:
     click.echo(f"The model keeps the contract ({len(table)} checks on {min(50, len(rows))} rows). Next: p2p run {pilot}")
 
 
-def _scenario_problems(spec: Any) -> list[Any]:
-    "Scenarios that gates, sentences or the suite name, and that do not exist."
-    from pilot_to_prod.scenarios import scenario
-    from pilot_to_prod.spec import Problem
+def _named(spec: Any) -> list[tuple[tuple[Any, ...], str, Any, Any]]:
+    "Scenarios that a promise names: place in the file, who names it, as it is written, and its severities in a suite."
+    out = [(("gates", i, "scenario"), f"gate {g.name!r}", g.scenario, None) for i, g in enumerate(spec.gates)]
+    out += [(("behaviour", i, "scenario"), f"sentence {b.says!r}", b.scenario, None) for i, b in enumerate(spec.behaviour)]
+    listed = spec.suite if isinstance(spec.suite, tuple) else ()
+    out += [(("suite", i, "scenario"), f"entry {i + 1} of the suite", r.scenario, r.severities) for i, r in enumerate(listed)]
+    return [n for n in out if n[2]]
 
-    named = [(("gates", i), g.scenario) for i, g in enumerate(spec.gates)]
-    named += [(("behaviour", i), b.scenario) for i, b in enumerate(spec.behaviour)]
-    named += [(("suite", i), r.scenario) for i, r in enumerate(spec.suite if isinstance(spec.suite, tuple) else ())]
+
+def _at(spec: Any, where: tuple[Any, ...], who: str, says: str) -> Any:
+    "A problem with its line in pilot.yaml."
+    from pilot_to_prod.spec import Problem
+    from pilot_to_prod.spec._read import line_of, read_yaml
+
+    path = spec.folder / "pilot.yaml"
+    return Problem(where, f"{who}: {says}", line_of(read_yaml(path), where) if path.is_file() else None)
+
+
+def _scenario_problems(spec: Any) -> list[Any]:
+    "Scenarios that gates, sentences or the suite name, and that do not exist or cannot be made as they are written."
+    from pilot_to_prod.scenarios import scenario
+
     out = []
-    for where, value in named:
+    for where, who, value, _ in _named(spec):
         try:
-            if value:
-                scenario(**value)
-        except (ImportError, AttributeError) as e:
-            says = f"{e}. 'module:attribute' must be importable: run from its folder with PYTHONPATH=. or install it."
-            out.append(Problem((*where, "scenario"), says))
+            scenario(**value, beside=spec.folder)
         except (LookupError, ValueError, TypeError) as e:
-            out.append(Problem((*where, "scenario"), str(e.args[0] if e.args else e)))
+            out.append(_at(spec, where, who, str(e.args[0] if e.args else e)))
     return out
+
+
+def _trial_problems(spec: Any, subject: Any) -> list[Any]:
+    "What the scenarios that a promise names say to its own rows: each is fitted, and corrupts the first 50 at its severities."
+    from pilot_to_prod.scenarios.catalogue import _entry, _replayed_for
+    from pilot_to_prod.settings import load_settings
+
+    usual = spec.severities or load_settings().replay.severities
+    out, said = [], dict[str, str]()
+    for where, who, value, at in _named(spec):
+        try:
+            entries = [_entry((value, at), spec)] if where[0] == "suite" else _replayed_for(value, spec)
+        except (LookupError, ValueError, TypeError):
+            continue  # told by _scenario_problems
+        for one, own in entries:
+            levels = own or usual
+            key = repr((one, levels))
+            if key not in said:
+                said[key] = _tried(one, levels, spec, subject)
+            if said[key]:
+                out.append(_at(spec, where, who, said[key]))
+    return out
+
+
+def _tried(one: Any, levels: Any, spec: Any, subject: Any) -> str:
+    "What keeps a scenario from corrupting the pilot's first rows; empty: nothing."
+    import numpy as np
+
+    from pilot_to_prod.scenarios import Rows
+
+    kinds = [s.kind for s in getattr(one, "stages", (one,))]
+    frame = subject.reference if any(k.on == "reference" for k in kinds) else subject.replay_set
+    rows = frame.head(50)
+    try:
+        fitted = one.fit(subject.reference, spec)
+        for level in levels:
+            sure = np.linspace(0.05, 0.95, len(rows))
+            fitted.corrupt(Rows(rows, spec.data.id if spec.data.id in rows else None, confidence=sure), severity=level)
+    except (Exception, SystemExit) as e:  # noqa: BLE001 - whatever a hook does with a value that it does not expect
+        if type(e) in (ValueError, LookupError, OSError, FileNotFoundError):
+            return str(e)
+        known = ", ".join(dict.fromkeys(k.name for k in kinds))
+        return f"{one.label} raised {type(e).__name__}: {e} on the first {len(rows)} rows. Look at its parameters: p2p scenarios {known}"
+    return ""
 
 
 @cli.command()
@@ -366,9 +434,10 @@ def scenarios(name: str | None, family: str | None, pilot: str | None, as_json: 
     "List every kind of scenario; say all about the one called NAME; or those that apply to a pilot."
     import json
 
-    chosen = _chosen_kinds(name, family)
-    if pilot is not None:
-        _show_applying(pilot, chosen, as_json)
+    spec = None if pilot is None else _loaded(pilot)
+    chosen = _chosen_kinds(name, family, spec)
+    if spec is not None:
+        _show_applying(spec, chosen, as_json)
     elif as_json:
         click.echo(json.dumps([_as_values(k) for k in chosen.values()], indent=1, ensure_ascii=False, default=str))
     elif name is not None:
@@ -377,12 +446,27 @@ def scenarios(name: str | None, family: str | None, pilot: str | None, as_json: 
         _show_kinds(chosen)
 
 
-def _chosen_kinds(name: str | None, family: str | None) -> dict[str, Any]:
-    "Kinds by name. Raises UsageError with the nearest names."
+def _loaded(pilot: str) -> Any:
+    from pilot_to_prod.spec import Spec
+
+    return Spec.load(_found(pilot))
+
+
+def _own_kinds(spec: Any) -> dict[str, Any]:
+    "Kinds that a promise names and that are neither built in nor installed."
+    from pilot_to_prod.scenarios import kind_named
+
+    stages = [s for _, _, value, _ in _named(spec) for s in value.get("stages", [value])]
+    names = [s if isinstance(s, str) else s.get("name") for s in stages]
+    return {n: kind_named(n, spec.folder) for n in names if isinstance(n, str) and ":" in n}
+
+
+def _chosen_kinds(name: str | None, family: str | None, spec: Any = None) -> dict[str, Any]:
+    "Kinds by name, with those that a promise names. Raises UsageError with the nearest names."
     from pilot_to_prod.scenarios import kind_named, kinds
     from pilot_to_prod.spec import near
 
-    known = kinds()
+    known = kinds() | (_own_kinds(spec) if spec is not None else {})
     if family is not None and family not in {k.family for k in known.values()}:
         raise click.UsageError(f"no family is called {family!r}. {near(family, {k.family for k in known.values()})}")
     if name is not None:
@@ -390,9 +474,9 @@ def _chosen_kinds(name: str | None, family: str | None) -> dict[str, Any]:
             pilot = f" A pilot is named by --pilot {name}." if Path(name, "pilot.yaml").exists() else ""
             raise click.UsageError(f"no scenario is called {name!r}. {near(name, known)}{pilot}")
         try:
-            known = {name: kind_named(name)}
-        except (LookupError, ImportError, AttributeError) as e:
-            raise click.UsageError(f"{name}: {e.args[0]}") from None
+            known = {name: kind_named(name, None if spec is None else spec.folder)}
+        except LookupError as e:
+            raise click.UsageError(str(e.args[0])) from None
     out = {n: k for n, k in known.items() if family in (None, k.family)}
     if not out:
         raise click.UsageError(f"{name!r} is of the family {known[name or ''].family!r}, not {family!r}.")
@@ -476,11 +560,8 @@ def _show_kind(kind: Any) -> None:
     else:
         click.echo("parameters: none of its own")
     given = ", ".join(f"{n}: {_yaml(v)}" for n, v in kind.parameters.items())
-    click.echo(
-        f"in pilot.yaml: scenario: {{name: {kind.name}{', ' if given else ''}{given}}}"
-        if given
-        else f"in pilot.yaml: scenario: {kind.name}"
-    )
+    name = _yaml(kind.name) if ":" in kind.name else kind.name
+    click.echo(f"in pilot.yaml: scenario: {{name: {name}, {given}}}" if given else f"in pilot.yaml: scenario: {name}")
 
 
 def _yaml(value: Any) -> str:
@@ -489,29 +570,41 @@ def _yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _show_applying(pilot: str, chosen: dict[str, Any], as_json: bool) -> None:
-    "Those of some kinds that apply to a pilot, as its deepest suite has them, and why the others do not."
+def _stages(one: Any) -> tuple[Any, ...]:
+    "Of a composition; a scenario has none."
+    return tuple(getattr(one, "stages", ()))
+
+
+def _some(columns: Any) -> str:
+    return ", ".join(columns[:3]) + (f" and {len(columns) - 3} more" if len(columns) > 3 else "")
+
+
+def _show_applying(spec: Any, chosen: dict[str, Any], as_json: bool) -> None:
+    "Those of some kinds that apply to a pilot, as its deepest suite and its own list have them, and why the others do not."
     import json
 
     from pilot_to_prod.scenarios import suite
-    from pilot_to_prod.spec import Spec
+    from pilot_to_prod.scenarios.catalogue import _entry
 
-    spec = Spec.load(_found(pilot))
     found = suite("deep", spec)
-    entries = [(s, at, chosen[s.name]) for s, at in found if s.name in chosen]
+    listed = [_entry((r.scenario, r.severities), spec) for r in spec.suite] if isinstance(spec.suite, tuple) else []
+    deep = list(found)
+    both = deep + [e for e in listed if (":" in e[0].name or _stages(e[0])) and e[0] not in [s for s, _ in deep]]
+    entries = [(s, at, chosen.get(s.name)) for s, at in both if all(x.name in chosen for x in _stages(s) or [s])]
     left = [(n, why) for n, why in found.left_out if n in chosen]
     there = {s.name for s, _, _ in entries} | {n for n, _ in left}
-    left += [(n, "its family belongs to no suite: name it in the suite of pilot.yaml") for n in chosen if n not in there]
+    why = "no suite holds it by itself: name it in a gate or in the suite of pilot.yaml"
+    left += [(n, why) for n in chosen if n not in there]
     if as_json:
         values = [
             {
                 **s.to_json(),
                 "label": s.label,
-                "family": k.family,
+                "family": s.family,
                 "expect": s.expect,
-                "depth": k.depth,
+                "depth": None if k is None else k.depth,
                 "severities": at,
-                "needs": k.needs,
+                "needs": [] if k is None else k.needs,
             }
             for s, at, k in entries
         ]
@@ -522,13 +615,10 @@ def _show_applying(pilot: str, chosen: dict[str, Any], as_json: bool) -> None:
         return
     table = [["family", "scenario", "expect", "depth", "severities", "columns"]]
     for s, at, k in entries:
-        on = (
-            ""
-            if s.columns is None
-            else ", ".join(s.columns[:3]) + (f" and {len(s.columns) - 3} more" if len(s.columns) > 3 else "")
-        )
-        sure = " (if the pilot gives probabilities)" if "confidence" in k.needs else ""
-        table.append([k.family, s.label, s.expect, k.depth, ", ".join(f"{v:g}" for v in at) if at else "as usual", on + sure])
+        on = "" if k is None or s.columns is None else _some(s.columns)
+        on += " (if the pilot gives probabilities)" if k is not None and "confidence" in k.needs else ""
+        severities = ", ".join(f"{v:g}" for v in at) if at else "as usual"
+        table.append([s.family, s.label, s.expect, "" if k is None else k.depth, severities, on])
     click.echo(_columns(table, left=6))
     for n, why in left:
         click.echo(f"left out: {n} ({why})")

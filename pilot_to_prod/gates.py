@@ -8,7 +8,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/gates.html.md"""
 __all__ = ['Verdict', 'section_of', 'Promise', 'promises', 'Judgement', 'Judged', 'matching', 'judge', 'Fact', 'attested']
 
 # %% ../nbs/api/19_gates.ipynb #2605ed11
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -38,6 +38,13 @@ class Verdict(Enum):
 _LANGUAGE = ("parallel_text", "code_switch", "translated")
 
 
+def _stages_of(
+    named: Mapping[str, Any],  # a scenario as a promise or a cell names it
+) -> list[dict[str, Any]]:
+    "Its stages, or itself as the only one."
+    return [{"name": s} if isinstance(s, str) else dict(s) for s in named.get("stages", [named])]
+
+
 def section_of(
     part: Replayed,  # a gate or a sentence
 ) -> str:
@@ -51,7 +58,7 @@ def section_of(
             return "oversight"
     if isinstance(part, Behaviour) and part.expect in ("abstain", "reject"):
         return "oversight"
-    if part.family == "language" or (part.scenario or {}).get("name") in _LANGUAGE:
+    if part.family == "language" or any(s.get("name") in _LANGUAGE for s in _stages_of(part.scenario or {})):
         return "languages and markets"
     if (part.slice or "").split("=")[0] in ("language", "market", "country"):
         return "languages and markets"
@@ -152,24 +159,39 @@ def matching(
     evidence: Evidence,
     part: Replayed,
 ) -> list[tuple[Cell | None, list[int]]]:  # (first cell, positions of its seeds); clean rows: (None, [])
-    "The replayed cells that a promise is about: by family, or by scenario with at least the parameters it names."
+    "The replayed cells that a promise is about: by family, or by scenario or stages with at least the parameters it names."
     if not part.scenario and not part.family:
         return [(None, [])]
-    wanted = {k: v for k, v in (part.scenario or {}).items() if k not in ("name", "severity")}
     out: list[tuple[Cell | None, list[int]]] = []
     for (_, severity), cells in evidence_groups(evidence).items():
         cell = evidence.cells[cells[0]]
         if part.family and cell.family != part.family:
             continue
-        if part.scenario and cell.kind != part.scenario.get("name"):
-            continue
-        if any(list(cell.spec.get(k, ())) != v if isinstance(v, list) else cell.spec.get(k) != v for k, v in wanted.items()):
+        if part.scenario and not _is_about(part.scenario, cell):
             continue
         if part.up_to is not None and severity > part.up_to + 1e-12:
             continue
         if severity > 0:
             out.append((cell, cells))
     return out
+
+
+def _is_about(named: Mapping[str, Any], cell: Cell) -> bool:
+    "Whether a cell replays what a promise names: the same stages in order, each with at least what is said of it."
+    alone = "stages" not in named
+    if alone != ("stages" not in cell.spec):
+        return False
+    found = [{"name": cell.kind, **cell.spec, "expect": cell.expect}] if alone else _stages_of(cell.spec)
+    skip = "severity" if alone else "expect"
+    wanted = [{k: v for k, v in s.items() if k != skip} for s in _stages_of(named)]
+    return len(found) == len(wanted) and all(_says(f, w) for f, w in zip(found, wanted, strict=True))
+
+
+def _says(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    def plain(value: Any) -> Any:
+        return list(value) if isinstance(value, tuple) else value
+
+    return all(plain(found.get(k)) == plain(v) for k, v in wanted.items())
 
 # %% ../nbs/api/19_gates.ipynb #714198e3
 @dataclass

@@ -104,6 +104,21 @@ def settings_of(**flags):
     return load_settings({k.replace("_", ".", 1): v for k, v in flags.items()}, environ={})
 
 
+def paid_for(texts, language):
+    raise AssertionError("a translator that costs money was asked")
+
+
+def test_counting_asks_no_translator():
+    pilot = pilot_of(Model())
+    one = {"name": "translated", "translator": f"{__name__}:paid_for", "language": "de"}
+    counted = cost(pilot, some([one], pilot.spec), (1.0,), (0,), time_rows=0)
+    assert counted.cells == 1 and counted.parts[-1].rows == N  # every text counts as one that it changes
+    assert any(f"translated ({__name__}:paid_for): a translator is not asked" in r for r in counted.remarks)
+    assert not any("translator" in r for r in cost(pilot, some(["mcar"], pilot.spec), (0.1,), (0,), time_rows=0).remarks)
+    with pytest.raises(ReplayError, match="needs at most [0-9]+ calls"):
+        replay(pilot, some([one], pilot.spec), (1.0,), (0,), max_calls=1)
+
+
 SUITES = {
     "cells": ["mcar", "mnar", "unit_error"],
     "confidence": [{"name": "by_uncertainty", "columns": ["text", "amount", "kind"]}],
@@ -522,6 +537,7 @@ def test_max_calls_refuses_before_anything_starts_and_says_by_how_much(small, tm
         "7 more than --max-calls",
         "No notebook was started",
         "Most calls: ",
+        "scenarios have severities of their own, which --severities does not change",
         "one scorecard",
         "two scorecard",
     ):
@@ -531,6 +547,15 @@ def test_max_calls_refuses_before_anything_starts_and_says_by_how_much(small, tm
     assert [p.pilot for p in executed] == ["one", "two"] and [logged(f) for f in folders] == before
     code, out, err = p2p(*given, "--max-calls", 1, "--dry-run")
     assert code == 4 and "notebook" in out and "more than --max-calls 1" in err
+
+
+def test_fewer_severities_are_advised_only_where_they_help():
+    from pilot_to_prod.cli import _fewer
+
+    own, usual = ("scenario", (0.5,)), ("scenario", None)
+    assert _fewer([([usual, usual], [0.1], [0]), None]) == "fewer severities or seeds (--severities, --seeds)"
+    assert "1 of 3 scenarios have severities of their own" in _fewer([([usual, own], [0.1], [0]), ([usual], [0.1], [0])])
+    assert _fewer([([own], [0.1], [0])]).startswith("fewer seeds (--seeds; all scenarios")
 
 
 @pytest.mark.parametrize("limit", ["0", "-5", "many", "2.5"])

@@ -166,6 +166,36 @@ def test_a_table_is_read_again_when_it_changes(tmp_path):
     assert read_words(path) == {"late": "spät, sehr"}
 
 
+@pytest.mark.parametrize("content", ["parcel\tpecyn\norder\tarcheb\n", "word\tpecyn\nx\ty\n", "text\ttxt\nx\ty\n"])
+def test_a_table_that_begins_with_an_entry_is_refused(tmp_path, content):
+    path = tmp_path / "words.tsv"
+    path.write_text(content)
+    for column in (None, "cy"):
+        with pytest.raises(ValueError, match="line 1: .*read like an entry. Put a first line before: word, tab, replacement"):
+            read_words(path, column=column)
+
+
+@pytest.mark.parametrize(
+    "names", ["word\treplacement", "en\tcy", "Word\tReplacement", "standard\tslang", "en-GB\tpt_BR", "x\tde"]
+)
+def test_names_of_columns_are_words_or_languages(tmp_path, names):
+    path = tmp_path / "words.tsv"
+    path.write_text(f"{names}\nparcel\tpecyn\n")
+    assert read_words(path, column="de" if names == "x\tde" else None) == {"parcel": "pecyn"}
+
+
+def test_a_table_in_another_language_than_asked_for_is_refused(tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text("en\tpl\nparcel\tpaczka\n")
+    with pytest.raises(ValueError, match="line 1: the column 'pl' holds another language than 'de'. Ask for 'pl'"):
+        family.code_switch("text", severity=1, language="de", lexicon=str(path)).fit(frame)
+    assert after(family.code_switch(severity=1, language="pl", lexicon=str(path)), ["my parcel is late"]) == [
+        "my paczka is late"
+    ]
+    path.write_text("en\tno\nparcel\tpakke\n")
+    assert read_words(path, column="nb") == {"parcel": "pakke"}
+
+
 # ---- lexicons
 
 
@@ -364,17 +394,48 @@ def transformers(monkeypatch):
     class Many(Tokenizer):
         lang_code_to_id = {"en_XX": 1, "de_DE": 7}
 
+    class Sided(Tokenizer):
+        src_lang = "eng_Latn"
+
+        def __call__(self, texts, return_tensors=None, padding=False):
+            calls.append(("told", self.src_lang, tuple(texts)))
+            return super().__call__(texts, return_tensors, padding)
+
+    class Nllb(Sided):
+        extra_special_tokens = ["eng_Latn", "deu_Latn", "fra_Latn", "zho_Hans", "zho_Hant", "<mask>"]
+
+        def convert_tokens_to_ids(self, token):
+            return 100 + self.extra_special_tokens.index(token)
+
+    class M2M(Sided):
+        src_lang = "en"
+        lang_code_to_token = {"en": "__en__", "de": "__de__", "fr": "__fr__"}
+
+        def get_lang_id(self, code):
+            return 200 + list(self.lang_code_to_token).index(code)
+
+    class Text2Text(Tokenizer):
+        def get_vocab(self):
+            return {"<2fr>": 1} if self.madlad else {}
+
     class Model:
-        config = types.SimpleNamespace(max_position_embeddings=30)
+        config = types.SimpleNamespace(max_position_embeddings=60)
 
         def generate(self, input_ids, attention_mask, num_beams, do_sample, forced_bos_token_id=None):
             calls.append(("generate", len(input_ids), num_beams, do_sample, forced_bos_token_id))
             return input_ids
 
+    kinds = {"many": Many, "nllb": Nllb, "m2m": M2M, "t5": Text2Text}
+
     def load(what):
         def from_pretrained(name):
             calls.append(("load", name))
-            return (Many() if "many" in name else Tokenizer()) if what == "tokenizer" else Model()
+            made = kinds.get(name.split("/")[1].split("-")[0], Tokenizer)() if what == "tokenizer" else Model()
+            made.madlad = "madlad" in name
+            if "t5" in name and what == "model":
+                stated = {"translation_en_to_fr": {"prefix": "translate English to French: "}}
+                made.config = types.SimpleNamespace(model_type="t5", task_specific_params=stated)
+            return made
 
         return types.SimpleNamespace(from_pretrained=from_pretrained)
 
@@ -388,7 +449,7 @@ def transformers(monkeypatch):
 
 def test_a_hugging_face_model_is_loaded_once_and_asked_in_batches(transformers):
     one = family.translated(severity=1, translator="hf:owner/en-de", language="de")
-    texts = [f"where is it {i}. now" for i in range(20)] + ["a b c " * 9]
+    texts = [f"where is it {i}. now" for i in range(20)] + ["a b c " * 11]
     assert after(one, texts) == [t.upper() for t in texts[:20]] + [texts[20]]  # the last is longer than the model takes
     assert [c for c in transformers.calls if c[0] == "load"] == [("load", "owner/en-de")] * 2
     generated = [c for c in transformers.calls if c[0] == "generate"]
@@ -404,6 +465,88 @@ def test_a_model_of_many_languages_is_told_which(transformers):
     assert [c[4] for c in transformers.calls if c[0] == "generate"] == [7]
     with pytest.raises(ValueError, match="the model writes no 'fr'; it knows de_DE, en_XX"):
         family.translated(severity=1, translator="hf:owner/many", language="fr").preview(["where is it"])
+
+
+SAYS = ["where is my parcel please?", "wo ist denn mein Paket geblieben?"]
+
+
+@pytest.mark.parametrize(
+    ("model", "codes", "target"), [("nllb", ["deu_Latn", "eng_Latn"], 102), ("m2m", ["de", "en"], 202)], ids=["nllb", "m2m"]
+)
+def test_a_model_is_told_the_language_of_each_text(transformers, model, codes, target):
+    assert after(family.translated(severity=1, translator=f"hf:owner/{model}", language="fr"), SAYS) == [
+        t.upper() for t in SAYS
+    ]
+    told = {c[2][0]: c[1] for c in transformers.calls if c[0] == "told"}
+    assert told == {SAYS[0]: codes[1], SAYS[1]: codes[0]}
+    assert {c[4] for c in transformers.calls if c[0] == "generate"} == {target}
+
+
+def test_the_source_that_is_named_comes_before_what_is_detected(transformers):
+    assert translators.translations(SAYS, "hf:owner/nllb", "zh-TW", source="en") == [t.upper() for t in SAYS]
+    assert {c[1] for c in transformers.calls if c[0] == "told"} == {"eng_Latn"}
+    assert {c[4] for c in transformers.calls if c[0] == "generate"} == {104}
+    with pytest.raises(ValueError, match="the model reads no 'jv'; it knows deu_Latn, eng_Latn"):
+        translators.translations(SAYS, "hf:owner/nllb", "fr", source="jv")
+
+
+def test_a_language_column_tells_the_model(transformers):
+    data = {"reference": "a.csv", "replay": "a.csv", "label": "y", "labels": ["0", "1"], "positive": "1"}
+    data["columns"] = {"text": "text", "lang": "language"}
+    model = {"loader": "module", "ref": "somewhere:predict"}
+    spec = Spec.model_validate({"name": "x", "task": "binary", "model": model, "data": data})
+    rows = pd.DataFrame({"text": SAYS, "lang": ["de-CH", "jv"]})
+    hit = family.translated("text", severity=1, translator="hf:owner/nllb", language="fr").fit(rows, spec).corrupt(rows)
+    assert hit.frame["text"].tolist() == [SAYS[0].upper(), SAYS[1]]  # the model knows no Javanese
+    assert {c[1] for c in transformers.calls if c[0] == "told" and c[2]} == {"deu_Latn"}
+
+
+def test_what_cannot_be_told_is_read_as_the_model_does_by_default(transformers):
+    translators.translations([SAYS[1], "xq"], "hf:owner/nllb", "fr")
+    assert {c[2][0]: c[1] for c in transformers.calls if c[0] == "told"} == {SAYS[1]: "deu_Latn", "xq": "eng_Latn"}
+
+
+def test_a_t5_is_told_by_words(transformers):
+    said = translators.translations(SAYS, "hf:owner/t5", "fr")
+    assert said == ["TRANSLATE ENGLISH TO FRENCH: " + SAYS[0].upper(), "TRANSLATE GERMAN TO FRENCH: " + SAYS[1].upper()]
+    assert translators.translations(SAYS[:1], "hf:owner/t5-madlad", "fr") == ["<2FR> " + SAYS[0].upper()]
+
+
+def test_a_model_of_one_pair_is_told_nothing(transformers):
+    translators.translations(SAYS, "hf:owner/en-pt", "pt_BR", source="en")
+    assert [c for c in transformers.calls if c[0] == "generate"] == [("generate", 2, 1, False, None)]
+
+
+@pytest.mark.parametrize(
+    ("language", "codes", "code"),
+    [
+        ("de", ["eng_Latn", "deu_Latn"], "deu_Latn"),
+        ("zh", ["zho_Hant", "zho_Hans"], "zho_Hans"),
+        ("zh-TW", ["zho_Hans", "zho_Hant"], "zho_Hant"),
+        ("ar", ["arb_Latn", "arb_Arab"], "arb_Arab"),
+        ("no", ["nno_Latn", "nob_Latn"], "nob_Latn"),
+        ("fa", ["pes_Arab"], "pes_Arab"),
+        ("pt", ["pt_XX"], "pt_XX"),
+        ("sr_Latn", ["srp_Cyrl"], None),
+        ("xx", ["eng_Latn"], None),
+    ],
+)
+def test_codes_of_models(language, codes, code):
+    assert translators._code_of(language, codes) == code
+
+
+def test_nothing_is_asked_while_a_replay_is_counted():
+    one = family.translated("text", severity=1, translator=f"{here}:never", language="de")
+    rows = pd.DataFrame({"text": ["where is my parcel", None, " "]})
+    with translators.unasked():
+        hit = one.fit(rows).corrupt(rows)
+    assert (hit.eligible, hit.delivered) == (1, 1)
+    with pytest.raises(AssertionError, match="asked"):
+        one.fit(rows).corrupt(rows)
+
+
+def never(texts, language):
+    raise AssertionError("asked")
 
 
 def test_without_transformers_the_command_is_named(monkeypatch):
@@ -459,6 +602,14 @@ def test_chat_transliteration(language, text, latin):
     assert after(family.transliteration(severity=1, language=language), [text]) == [latin]
 
 
+def test_kanji_stay_and_count_as_units_that_cannot_be_hit():
+    rows = pd.DataFrame({"text": ["注文した商品がまだ届きません", "ありがとう"]})
+    hit = family.transliteration("text", severity=1).fit(rows).corrupt(rows)
+    assert hit.frame["text"].tolist() == ["注文shita商品gamada届kimasen", "arigatou"]
+    assert pd.DataFrame(hit.counts)[["units", "eligible", "delivered"]].iloc[0].tolist() == [7, 4, 4]
+    assert "only kana" in family.transliteration.doc
+
+
 @pytest.mark.parametrize("language", sorted(scripts.scripts()))
 @pytest.mark.parametrize("scheme", scripts.SCHEMES)
 def test_nothing_of_the_script_is_left(language, scheme):
@@ -492,8 +643,8 @@ def test_transliteration_takes_each_row_in_its_language():
     ("params", "said"),
     [
         ({"language": "xx"}, "no transliteration for 'xx'; known: ar, bg,"),
-        ({"language": "ru", "scheme": "loud"}, "no scheme 'loud'; known: chat, standard"),
-        ({"language": "ru", "into": "up"}, "'latin' or 'native'"),
+        ({"language": "ru", "scheme": "loud"}, 'scheme must be one of "chat", "standard"; got'),
+        ({"language": "ru", "into": "up"}, 'into must be one of "latin", "native"; got'),
         ({"language": "zh", "into": "native"}, "no way back from Latin letters for 'zh'"),
     ],
 )
@@ -588,6 +739,42 @@ def test_what_is_no_whole_number_stays(text):
     assert after(family.number_words(severity=1, language="en"), [text]) == [text]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+49 (0)30 123 456", "0049 (0)30 123", "(415) 555-2671", "(030) 123456", "030 / 12 34 56", "49 (0) 30 1234", "0800\u00a0123\u00a0456",
+        "USD 300", "300 USD", "THB 300", "300\u00a0kr", "Rs. 300", "zł 5", "5 zł", "₫300", "300 ₫",
+        "12 May", "May 12, 2026", "the 3rd of June or 4 June", "May 2026",
+    ],
+)  # fmt: skip
+def test_numbers_of_telephones_currencies_and_dates_stay(text):
+    assert after(family.number_words(severity=1, language="en"), [text]) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("call 0301234567. 3 parcels", "call 0301234567. three parcels"),
+        ("it was 0 - 3", "it was zero - three"),
+        ("3 (2) parcels", "three (two) parcels"),
+        ("3 dollars, 5 May-bugs", "three dollars, 5 May-bugs"),
+        ("in 2024", "in two thousand twenty-four"),
+    ],
+)
+def test_numbers_beside_telephones_and_dates_are_written_out(text, said):
+    assert after(family.number_words(severity=1, language="en"), [text]) == [said]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([" ", "-", "/", ".", " (", ")", ") ", " / ", " - "]), st.integers(0, 99_999)), max_size=6
+    ),
+    st.sampled_from(["en", "de", "fr", "sv", "hi"]),
+)
+def test_what_follows_a_plus_is_never_written_out(groups, language):
+    assert formats.find_whole(["call +49" + "".join(f"{sign}{n}" for sign, n in groups)], language) == [[]]
+
+
 @given(st.integers(0, 999_999), st.sampled_from(["en", "de", "es", "fr", "it", "nl", "da", "sv", "pl", "pt", "tr", "ru", "zh"]))
 def test_number_words_hold_no_digit_and_differ(number, language):
     said = formats.spelt(number, language)
@@ -636,6 +823,10 @@ def test_number_words_say_what_is_known():
         ("fr", "1\u202f200,50 and 3,5"),
         ("de_CH", "1’200.50 and 3.5"),
         ("sv", "1\u00a0200,50 and 3,5"),
+        ("de-CH", "1’200.50 and 3.5"),
+        ("fa", "۱٬۲۰۰٫۵۰ and ۳٫۵"),
+        ("ar_EG", "١٬٢٠٠٫٥٠ and ٣٫٥"),
+        ("bn", "১,২০০.৫০ and ৩.৫"),
     ],
 )
 def test_number_formats(locale, said):
@@ -645,6 +836,42 @@ def test_number_formats(locale, said):
 def test_number_formats_group_as_the_locale_does():
     assert after(family.number_formats(severity=1, language="en", locale="hi"), ["1,234,567 of 2024"]) == ["12,34,567 of 2024"]
     assert after(family.number_formats(severity=1, language="de", locale="en"), ["1.234,5"]) == ["1,234.5"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("fa", "مبلغ ۱٬۲۳۴٫۵ تومان", "مبلغ 1.234,5 تومان"),
+        ("ar", "المبلغ ١٬٢٣٤٫٥ جنيه", "المبلغ 1.234,5 جنيه"),
+        ("bn", "মোট ১২,৩৪,৫৬৭.৫ টাকা", "মোট 1.234.567,5 টাকা"),
+        ("hi", "कुल १२,३४,५६७.५ रुपये", "कुल 1.234.567,5 रुपये"),
+        ("hi", "कुल 12,34,567.5 रुपये", "कुल 1.234.567,5 रुपये"),
+        ("fa", "۵٫۵٪ از ۲۰۲۴", "۵٫۵٪ از ۲۰۲۴"),
+    ],
+)
+def test_numbers_in_digits_of_the_language_are_found(language, text, said):
+    assert after(family.number_formats(severity=1, language=language), [text]) == [said]
+
+
+def test_dates_times_amounts_and_words_in_digits_of_the_language():
+    assert after(family.number_words(severity=1, language="ar"), ["عندي ٣ كتب"]) == ["عندي ثلاثة كتب"]
+    assert after(family.date_formats(severity=1, language="bn"), ["২০২৬-০৩-০৪, ৪ মার্চ"]) == ["04.03.26, 4.3."]
+    assert after(family.time_formats(severity=1, language="bn", locale="en"), ["১৫:৩০"]) == ["3:30\u202fPM"]
+    assert after(family.currency_formats(severity=1, language="fa"), ["€ ۱۲٫۵۰"]) == ["12,50\u00a0€"]
+    assert after(family.date_formats(severity=1, language="en", locale="fa"), ["2026-03-04"]) == ["۲۰۲۶/۳/۴"]
+
+
+@settings(deadline=None)
+@given(
+    st.decimals(min_value=1, max_value=10**9, places=2, allow_nan=False),
+    st.sampled_from(["fa", "bn", "mr", "ne", "my", "ps", "ur", "hi", "ckb"]),
+)
+def test_a_number_in_the_digits_of_a_language_is_read_back(number, language):
+    if language not in formats.formatted_languages():
+        return
+    text = formats.number_as(f"{number:.2f}", "en", language)
+    assert formats.find_separated([text], language) == [[(0, len(text))]]
+    assert formats.number_as(text, language, "en").replace(",", "") == f"{number:.2f}"
 
 
 @given(

@@ -258,3 +258,31 @@ def test_a_record_from_the_old_system_is_one_composition():
     out = record.fit(frame).corrupt(frame)
     assert ["".join(r) for r in out.frame.to_numpy()] == ["ZURICH00A991231", "SAO PA00K260102"]
     assert out.ledger.undo(out.frame).equals(frame)
+
+
+# one record at a time
+
+
+@quick
+@given(n=st.integers(1, 60), size=st.integers(2, 20), seed=st.integers(0, 5))
+def test_records_of_one_file_wait_for_its_last(n, size, seed):
+    frame = pd.DataFrame({"c": np.arange(n) * 1.0}, index=[f"f{i}" for i in range(n)])
+    hit = KINDS["one_at_a_time"](severity=1.0, size=size).fit(frame).corrupt(frame, seed=seed)
+    (moves,) = hit.ledger.stages[0]
+    arrives = moves.source + moves.delay  # in mean gaps, were they sent one after the other
+    assert (arrives == moves.source // size * size + size - 1).all()
+    assert sorted(hit.frame.index, key=lambda k: int(k[1:])) == list(frame.index)
+
+
+def test_half_of_the_records_are_whole_files_but_for_one():
+    frame = pd.DataFrame({"c": np.arange(80) * 1.0}, index=[f"f{i:02}" for i in range(80)])
+    hit = KINDS["one_at_a_time"](severity=0.5, size=20).fit(frame).corrupt(frame, seed=3)
+    held = np.bincount(np.flatnonzero(hit.hit) // 20, minlength=4)
+    assert sorted(held) == [0, 0, 20, 20] and hit.delivered == 40
+
+
+@pytest.mark.parametrize("size", [1, 2.0, True, "50"])
+def test_a_file_holds_at_least_two_records(size):
+    frame = pd.DataFrame({"c": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="size"):
+        KINDS["one_at_a_time"](severity=1, size=size).fit(frame).corrupt(frame)

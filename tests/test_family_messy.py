@@ -344,6 +344,43 @@ def test_text_that_a_locale_writes_the_same_is_not_hit():
     assert after("locale_decimals", ["3.25", "1200.5"], dtype=object, locale="en") == ["3.25", "1,200.5"]
 
 
+# locales
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("locale_decimals", [1234.5]), ("currency_text", [1234.5]), ("locale_dates", [date(2026, 3, 4)])],
+)
+def test_a_locale_is_named_as_unicode_or_as_the_web_does(name, values):
+    assert after(name, values, locale="de-CH") == after(name, values, locale="de_CH")
+    assert after(name, values, locale="zh-Hant-TW") == after(name, values, locale="zh_Hant_TW")
+
+
+@pytest.mark.parametrize("name", ["locale_decimals", "currency_text", "locale_dates"])
+@pytest.mark.parametrize("locale", ["xx", "de-XX-YY-ZZ", "", "en-US-u-ca-buddhist"])
+def test_a_locale_that_is_none_is_found_while_fitting(name, locale):
+    with pytest.raises(ValueError, match=f"CLDR has no locale '{locale}'. Pass a language"):
+        KINDS[name]("c", severity=1.0, locale=locale).fit(pd.DataFrame({"c": [date(2026, 3, 4)]}))
+
+
+@pytest.mark.parametrize(
+    ("locale", "written"),
+    [
+        ("fa", ["۱٬۲۳۴٬۵۶۷٫۵", "۷", "۰", "-۱٬۲۰۰"]),
+        ("ar_EG", ["١٬٢٣٤٬٥٦٧٫٥", "٧", "٠", "-١٬٢٠٠"]),
+        ("bn", ["১২,৩৪,৫৬৭.৫", "৭", "০", "-১,২০০"]),
+        ("ar", ["1,234,567.5", 7.0, 0.0, "-1,200"]),
+    ],
+)
+def test_a_locale_writes_its_own_digits(locale, written):
+    assert after("locale_decimals", [1234567.5, 7.0, 0.0, -1200.0], locale=locale) == written
+
+
+def test_dates_and_amounts_are_written_in_the_digits_of_the_locale():
+    assert after("locale_dates", ["2026-03-04"], dtype="str", locale="fa") == ["۲۰۲۶/۳/۴"]
+    assert [re.sub(r"\s", " ", v) for v in after("currency_text", [1200.5], locale="bn", currency="BDT")] == ["BDT ১,২০০.৫০"]
+
+
 # fields
 
 

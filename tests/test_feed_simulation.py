@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilot_to_prod.pilot import Pilot
-from pilot_to_prod.scenarios import Scenario
+from pilot_to_prod.scenarios import Composition, Scenario, suite
 from pilot_to_prod.scenarios.feed import (
     dependency_absent,
     dependency_late,
@@ -145,6 +145,39 @@ def test_micro_batches_of_one_are_one_at_a_time(case):
     for other in lines[1 : 3 if quickly else 2]:
         for name in ("outcome", "started", "done", "turned_away"):
             assert getattr(lines[0], name).tolist() == getattr(other, name).tolist(), name
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(queues())
+def test_a_pilot_that_is_asked_when_it_is_called_is_the_same_queue(case):
+    feed, arrivals, failing, held = case
+    calls: list[list[int]] = []
+
+    def raises(batch):
+        calls.append(batch)
+        return bool(failing[batch].any())
+
+    found = serve(feed, arrivals / 1000, raises, held / 1000)
+    known = serve(feed, arrivals / 1000, failing, held / 1000)
+    for name in ("outcome", "started", "done", "turned_away"):
+        assert np.array_equal(getattr(found, name), getattr(known, name), equal_nan=name == "started"), name
+    assert all(0 < len(batch) <= feed.micro_batch for batch in calls)
+    fine = {i for batch in calls if not failing[batch].any() for i in batch}
+    assert fine == set(np.flatnonzero(found.outcome == ANSWERED))
+
+
+@pytest.mark.parametrize("more", [{}, {"micro_batch": 3, "row_ms": 1e308, "max_wait_ms": 1e308}, {"retries": 10**9}])
+def test_times_beyond_the_clock_are_refused_or_not_waited_for(more):
+    arrivals, none = np.arange(4000.0), np.zeros(4000, bool)
+    feed = Feed(rate=1, service_ms=1e9, **more)
+    with pytest.raises(ValueError, match="clock runs for 36 years, and 4,000 events may take .* promise a budget_ms"):
+        serve(feed, arrivals, none)
+    for budget in (2e9, 1e308):
+        served = serve(feed.model_copy(update={"budget_ms": budget}), arrivals, none)
+        assert (served.outcome[0] == ANSWERED) == (served.started[0] >= 0)
+        assert (np.diff(served.done) >= 0).all() and served.done.min() >= 0
+    with pytest.raises(ValueError, match="the simulated clock runs for 36 years, and an event comes after 317 years"):
+        tick(np.array([0.0, 1e10]))
 
 
 @pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
@@ -317,16 +350,133 @@ def test_contents_are_asked_once_each():
     assert (report.events["answer"] == np.where(lender().replay_set["amount"].to_numpy()[at] > 515, "bad", "good")).all()
 
 
-def test_a_pilot_that_depends_on_company_is_asked_about_every_event():
-    class Herd(Lender):
-        def predict(self, frame):
-            self.rows.append(len(frame))
-            return np.where(frame["amount"] > 10 * len(frame), "bad", "good")
+class Herd(Lender):
+    "Compares each amount with the mean of the call."
 
+    def answers(self, amounts: np.ndarray) -> np.ndarray:
+        return amounts > amounts.mean()
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        self.rows.append(len(frame))
+        return np.where(self.answers(frame["amount"].to_numpy()), "bad", "good")
+
+
+class Squeezed(Herd):
+    "Gets one row by itself wrong, as code that squeezes a table does."
+
+    def answers(self, amounts: np.ndarray) -> np.ndarray:
+        return amounts > (515 if len(amounts) > 1 else 2000)
+
+
+class Sized(Herd):
+    "A limit that depends on the number of rows."
+
+    def answers(self, amounts: np.ndarray) -> np.ndarray:
+        return amounts > 10 * len(amounts)
+
+
+def by_the_call(report: FeedReport, pilot: Pilot) -> np.ndarray:
+    "The answers of the model to the calls that the books show, one after the other."
+    rows = pilot.replay_set.iloc[report.events["key"].astype(int)]
+    out = np.empty(len(rows), dtype=object)
+    for at in report.events.reset_index().groupby("started").indices.values():
+        out[at] = pilot.model.predict(rows.iloc[at])
+    return out
+
+
+@pytest.mark.parametrize("model", [Herd, Squeezed, Sized])
+@settings(deadline=None, max_examples=8, derandomize=True)
+@given(most=st.integers(1, 12), service=st.floats(50, 3000), wait=st.floats(0, 3000), seed=st.integers(0, 9))
+@example(most=1, service=100, wait=0, seed=0)
+@example(most=8, service=100, wait=0, seed=0)
+@example(most=40, service=3000, wait=3000, seed=0)
+def test_every_answer_is_one_that_the_call_of_the_queue_gave(model, most, service, wait, seed):
+    pilot = lender(model=model(), **NAMED)
+    feed = Feed(rate=2, service_ms=service, micro_batch=most, row_ms=1, max_wait_ms=wait, budget_ms=9000)
+    report = stream(pilot, feed, late_events(severity=0.1), hours=0.05, seed=seed)
+    answered = (report.events["outcome"] == "answered").to_numpy()
+    assert answered.any() and (report.events["answer"].to_numpy() == by_the_call(report, pilot))[answered].all()
+    assert (
+        "depend on which rows are asked together" in report.notes[0] and "calls that the queue formed" in report._repr_html_()
+    )
+
+
+def test_a_pilot_that_depends_on_company_and_is_asked_singly_is_asked_about_each_content():
     model = Herd()
-    report = stream(lender(model=model), FEED, hours=0.2)
-    assert sum(model.rows) >= len(report.events) and "depend on which rows" in report.notes[0]
-    assert report.books["answered"] == len(report.events)
+    report = stream(lender(model=model), FEED, hours=2)
+    assert (report.events["answer"] == "good").all() and len(report.events) > 14_000  # nothing is above its own mean
+    assert sum(model.rows) < 200 and set(model.rows[1:]) == {1}
+
+
+@pytest.mark.parametrize("most", [1, 2, 16, 1000])
+def test_a_pilot_that_does_not_depend_on_company_is_asked_once_whatever_the_feed(most):
+    model = Lender()
+    report = stream(lender(300, model=model), FEED.model_copy(update={"micro_batch": most, "row_ms": 1}), hours=1)
+    assert report.notes == () and sum(model.rows) <= 450 and len(model.rows) <= 70
+
+
+def test_rounding_is_no_company():
+    class Rounded:
+        def predict(self, rows):
+            return rows["size"].to_numpy() * 2 * (1 + 1e-8 * len(rows))
+
+    frame = pd.DataFrame({"size": np.arange(30.0), "price": np.arange(30.0) * 2 + 1})
+    pilot = Pilot.of(Rounded(), frame, label="price", roles={"size": "number"})
+    assert stream(pilot, FEED, hours=0.1).notes == ()
+
+
+def test_confidence_that_depends_on_company_gives_it_away():
+    class Sure(Lender):
+        def predict_proba(self, frame):
+            bad = np.where(frame["amount"] > 515, 0.9, 0.1) + 0.01 * (len(frame) > 1)
+            return pd.DataFrame({"bad": bad, "good": 1 - bad})
+
+    assert "depend on which rows" in stream(lender(model=Sure()), FEED, hours=0.1).notes[0]
+
+
+def test_a_call_that_raises_in_company_is_mended_by_its_retries():
+    class Narrow(Lender):
+        def predict(self, frame):
+            if len(frame) > 3:
+                raise ValueError("three at most")
+            return super().predict(frame)
+
+    feed = Feed(rate=2, service_ms=100, micro_batch=8, max_wait_ms=5000)
+    once, again = (stream(lender(model=Narrow()), feed.model_copy(update={"retries": r}), hours=0.1) for r in (0, 1))
+    assert once.books["dead_lettered"] > 300 and "depend on which rows" in once.notes[0]
+    assert again.books["answered"] == len(again.events)
+    right = lender().replay_set["amount"].to_numpy()[again.events["key"].astype(int)] > 515
+    assert (again.events["answer"] == np.where(right, "bad", "good")).all()
+
+
+class Moody(Lender):
+    "Says the other thing every third time."
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        self.rows.append(len(frame))
+        at = sum(self.rows) - len(frame) + np.arange(len(frame))
+        return np.where(at % 3 > 0, "bad", "good")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_pilot_that_changes_its_mind_is_asked_in_every_call(declared):
+    pilot = lender(model=Moody())
+    model = pilot.spec.model.model_copy(update={"deterministic": declared})
+    pilot.spec = pilot.spec.model_copy(update={"model": model})
+    report = stream(pilot, FEED, hours=0.2)
+    assert pilot.model.rows[-len(report.events) :] == [1] * len(report.events)
+    assert "not always answered alike" in report.notes[0]
+    assert ("model.deterministic: false" in report.notes[0]) == declared
+    assert report.events["answer"].eq("good").mean() == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_pilot_that_may_change_its_mind_is_asked_about_every_event():
+    pilot = lender()
+    model = pilot.spec.model.model_copy(update={"deterministic": False})
+    pilot.spec = pilot.spec.model_copy(update={"model": model})
+    report = stream(pilot, FEED, hours=0.2)
+    assert pilot.model.rows[-1] == len(report.events) and "every event was asked" in report.notes[0]
+    assert same(report, stream(lender(), FEED, hours=0.2))
 
 
 def test_duplicates_are_answered_twice_and_counted():
@@ -427,6 +577,92 @@ def test_mistakes_say_what_to_do():
         stream(lender(), FEED, hours=0)
     with pytest.raises(ValueError, match="'uniform_labels' changes labels, which do not flow through a feed"):
         stream(lender(), FEED, uniform_labels(severity=0.1))
+
+
+def test_too_many_events_are_refused_before_anything_is_drawn():
+    for feed, more, says in (
+        (
+            Feed(rate=1e6, service_ms=5),
+            {},
+            "86,400,000,000 events; at most 10,000,000 .* Lower hours to 0.00276, or rate to 115.",
+        ),
+        (Feed(rate=1e308, service_ms=5), {}, "inf events"),
+        (FEED, {"hours": 1e300}, "hours of a feed must be at most 320,256, 36 years of its clock; got 1e"),
+        (FEED, {"scenarios": duplicate_events(severity=0.5, copies=10**9)}, "or the copies of duplicate_events"),
+        (FEED, {"scenarios": late_events(delay=1e12), "hours": 0.1}, "the delays of its scenarios"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            stream(lender(), feed, **more)
+    few = Feed(rate=1e6, service_ms=1e-3)
+    assert stream(lender(), few, hours=1e-5).drawn == pytest.approx(36_000, rel=0.05)
+    assert stream(lender(), FEED, hours=1e-9).books["sent"] == 0
+
+
+def test_a_feed_is_a_mapping_too():
+    assert same(stream(lender(), {"rate": 2, "service_ms": 100}, hours=0.1), stream(lender(), FEED, hours=0.1))
+    for feed, says in (
+        ({"rate": 0, "sevice_ms": 5}, "3 problems\n  feed.rate: input should be .*; got 0.\n.*\n.* Did you mean 'service_ms'"),
+        (
+            {"rate": 2, "service_ms": 5, "fallback": "god"},
+            "feed.fallback must be one of the labels; got 'god'. Did you mean 'good'",
+        ),
+        (5, "feed must be a Feed, or a mapping such as .*; got 5."),
+        (FEED.model_copy(update={"rate": 0}), "feed.rate: .* got 0."),
+    ):
+        with pytest.raises(ValueError, match=says):
+            stream(lender(), feed)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        late_events(severity=0.1),
+        "late_events",
+        {"name": "late_events", "severity": 0.1},
+        {"stages": ["late_events"]},
+        ["late_events"],
+        iter([late_events()]),
+        late_events(severity=0.2) >> dropped_events(severity=0),
+    ],
+)
+def test_scenarios_are_given_as_one_writes_them(given):
+    wanted = [late_events(severity=0.1)]
+    if not isinstance(given, Composition):
+        assert same(stream(lender(), FEED, given, hours=0.2), stream(lender(), FEED, wanted, hours=0.2))
+    else:
+        assert stream(lender(), FEED, given.at(0.5), hours=0.2).scenarios == (repr(wanted[0]), "dropped_events(severity=0)")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("late_event", "no scenario is called 'late_event'. Did you mean late_events"),
+        (["late_events", 3], "each of scenarios must be a scenario, its name, .* got 3."),
+        (None, "got None. Pass \\(\\) for none."),
+        ({"severity": 0.5}, "a scenario needs a name"),
+        (
+            suite("feed", lender(**NAMED).spec),
+            "the suite 'feed': .* replayed one at a time, .* stream\\(pilot, feed, s\\) for s, _ in suite",
+        ),
+    ],
+)
+def test_what_is_no_scenario_says_so(given, says):
+    with pytest.raises(ValueError, match=says):
+        stream(lender(), FEED, given)
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, "0", True, np.True_, [0]])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number; got .* Pass seed=0"):
+        stream(lender(), FEED, seed=seed)
+    assert same(stream(lender(), FEED, hours=0.1, seed=np.int64(7)), stream(lender(), FEED, hours=0.1, seed=7))
+
+
+def test_all_mistakes_of_a_call_are_told_at_once():
+    with pytest.raises(ReplayError) as e:
+        stream(lender(), {"rate": 0, "service_ms": 5}, ["late_event", uniform_labels(severity=0.1)], hours=0, seed=None)
+    assert isinstance(e.value, ValueError) and str(e.value).startswith("5 problems\n")
+    assert all(word in str(e.value) for word in ("late_event", "uniform_labels", "feed.rate", "hours", "seed"))
 
 
 def test_books_that_do_not_balance_cannot_be_made():

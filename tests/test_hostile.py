@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mixed import KINDS, NAMES, made, promise
-from trying import POOL, corrupt, learnt, same
+from trying import POOL, REFERENCE, corrupt, differs, learnt, same
 
 TEXTUAL = [n for n in NAMES if "text" in KINDS[n].roles and KINDS[n].unit in ("word", "span", "cell", "row", "event")]
 NUMERIC = [n for n in NAMES if {"number", "amount"} & set(KINDS[n].roles) and KINDS[n].unit in ("cell", "row")]
@@ -60,15 +60,46 @@ def test_hostile_text_survives(name, column):
         assert hit.frame[column].isna().tolist() == frame[column].isna().tolist()
 
 
-LONG = ["the price of 1,200.50 Größe " * 3_600, "é" * 100_000, "hello, where is my money?"]
+SENTENCE = (  # something for every kind that knows English
+    '"I paid $1,200.50 for twenty-three lamps on 14 March 2026 at 3:30 pm, and they\'re not here," she definitely said — naïve '
+    "café 👍🏽; my account isn't gonna work, it was 10,000 of them, please answer tomorrow about the 3rd price? "
+)
+RUSSIAN = "Где моя посылка, я жду уже 12 дней и не могу войти в свой аккаунт. "
+ELSEWHERE = {"transliteration": ("ru", RUSSIAN)}  # kinds that find nothing in English: it is in Latin letters already
+NEVER = {"retyped_column": "a text is of the type text already, and becomes no number"}  # kinds that hit no text at all
+ASKED = {"nullability": {"share": 1.0}, "prior_shift": {"toward": "refund"}}  # so that every row is concerned
+WITH_A_TEXT = [n for n in NAMES if "text" in KINDS[n].roles]
+LENGTH = 100_000
 
 
-@pytest.mark.parametrize("name", TEXTUAL)
-def test_a_hundred_thousand_characters_survive(name):
-    frame = POOL.iloc[:3].assign(text=pd.Series(LONG, dtype="str"))
-    hit = corrupt(learnt(name, ("text",) if KINDS[name].unit != "row" else ("text", "part")), frame, severity=0.3)
-    assert hit.delivered == hit.asked
+def long_rows(name: str) -> pd.DataFrame:
+    "A text of a hundred thousand characters that holds something for a kind, one word of that length, and a short text."
+    language, said = ELSEWHERE.get(name, ("en", SENTENCE))
+    texts = [(said * (LENGTH // len(said) + 1))[:LENGTH], "é" * LENGTH, "hello, where is my money?"]
+    return POOL.iloc[:3].assign(text=pd.Series(texts, dtype="str"), language=[language, "en", "en"], part=1.0, topic="billing")
+
+
+@pytest.mark.parametrize("name", WITH_A_TEXT)
+def test_a_hundred_thousand_characters_are_hit_and_survive(name):
+    unit, frame = KINDS[name].unit, long_rows(name)
+    reference = REFERENCE[REFERENCE["text"].notna()].assign(
+        part=1.0
+    )  # texts NOT NULL; numbers that no other number contradicts
+    columns = ("part", "text") if unit in ("row", "column", "schema") else ("text",)
+    hit = corrupt(made(name, *columns, **ASKED.get(name, {})).fit(reference, promise()), frame, severity=1.0)
+    assert hit.delivered == hit.asked == hit.eligible
     assert same(hit.ledger.undo(hit.frame), frame)
+    if name in NEVER:
+        assert "text" not in hit.ledger.stages[0][0].names
+        return
+    assert hit.hit[0]
+    found = hit.ledger.stages[0][0]
+    if unit != "event":  # those send whole rows: late, twice, or not at all
+        named = unit == "schema" and "text" in found.names
+        assert named or differs(frame["text"].iloc[0], hit.frame["text"].iloc[0])
+    if unit in ("word", "span"):  # to the very end
+        ends = [at + len(old) for at, old, row in zip(found.start, found.old, found.where, strict=True) if row == 0]
+        assert max(ends) > LENGTH - len(SENTENCE)
 
 
 @pytest.mark.parametrize("name", [n for n in TEXTUAL if KINDS[n].unit in ("word", "span")])

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 
 from pilot_to_prod.gates import promises
 from pilot_to_prod.pilot import Pilot, PilotError, begin_pilot
-from pilot_to_prod.spec import Spec, SpecError, canonical, guess_roles, json_schema, parse, read_frame
+from pilot_to_prod.spec import Column, Feed, Spec, SpecError, canonical, guess_roles, json_schema, parse, read_frame
 
 SHIPPED = ("credit", "feedback")
 
@@ -156,6 +156,17 @@ behaviour:
         ("owner: {name: A, suport: x}", 19, "Did you mean 'support'?"),
         ("dependencies: [{name: d, kind: technical, state: redy}]", 19, "Did you mean 'ready'?"),
         ("governance: {lawful_basis: {says: x, by: y, on: some day}}", 19, "lawful_basis"),
+        ("feed:\n  rate: 2\n  service_ms: 50\n  fallback: brokn", 22, "one of the labels; got 'brokn'. Did you mean 'broken'?"),
+        ("feed: {rate: 2, service_ms: 50, fallback: brokn}", 19, "Labels: broken, late."),
+        ("feed: {rate: 2, service_ms: 50, fallback: 7}", 19, "feed.fallback: must be one of the labels; got '7'"),
+        ("feed:\n  rate: 2\n  service_ms: 50\n  budget_ms: 49", 21, "a call takes 50 ms, and budget_ms allows 49"),
+        ("feed: {rate: true, service_ms: 50}", 19, "feed.rate: must be a number; got True"),
+        ("dependencies:\n- {name: d, kind: technical}\n- {name: d, kind: legal}", 21, "'d' is used twice"),
+        (
+            "dependencies:\n- name: d\n  kind: technical\n  columns: [id, txt]",
+            22,
+            "no column 'txt' in data.columns. Did you mean 'text'?",
+        ),
     ],
 )
 def test_mistakes_between_keys(tmp_path, more, line, wanted):
@@ -283,6 +294,98 @@ def test_promise_that_cannot_be_judged_is_told_before_a_run(change, wanted):
     assert wanted in says(problems)
 
 
+# ---- its feed and its dependencies
+
+
+def feed_problems(fallback, **change) -> list[str]:
+    "What is said of a fallback."
+    value = raw(feed={"rate": 2, "service_ms": 50, "fallback": fallback}) | change
+    return [str(p) for p in parse(value)[1] if p.where[:1] == ("feed",)]
+
+
+NAMED = st.integers(-3, 3) | st.booleans() | st.floats(-2, 2) | st.sampled_from(["1", "true", "late", "lat", ""])
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(labels=st.lists(NAMED, max_size=4), fallback=NAMED)
+def test_a_fallback_is_one_of_the_labels_however_it_is_written(labels, fallback):
+    data = raw()["data"] | {"labels": labels, "positive": labels[0] if labels else None}
+    known = not labels or canonical(fallback) in map(canonical, labels)
+    assert known == (not feed_problems(fallback, data=data))
+    if known and len(labels) > 1:
+        spec, problems = parse(raw(data=data, feed={"rate": 2, "service_ms": 50, "fallback": fallback}))
+        assert problems or spec.feed.fallback == canonical(fallback)
+
+
+@pytest.mark.parametrize("fallback", [0, 2.5, -1, "3", "1e3", 10**30])
+def test_a_number_falls_back_to_a_number(fallback):
+    assert not feed_problems(fallback, task="regression")
+    spec, _ = parse(raw(task="regression", gates=[], feed={"rate": 2, "service_ms": 50, "fallback": fallback}))
+    assert float(spec.feed.fallback) == float(fallback)
+
+
+@pytest.mark.parametrize("fallback", ["none", "", True, float("nan"), float("inf"), 10**400, "late"])
+def test_a_number_does_not_fall_back_to_anything_else(fallback):
+    (says,) = feed_problems(fallback, task="regression")
+    assert "must be a number for regression; got " in says and "given when time is up" in says
+
+
+def test_a_shipped_pilot_with_a_misspelt_fallback_does_not_pass(tmp_path):
+    text = (ROOT / "pilots" / "feedback" / "pilot.yaml").read_text(encoding="utf-8")
+    head = "\n".join(line for line in text.splitlines() if not line.startswith("feed:"))
+    with pytest.raises(SpecError, match="feed.fallback: must be one of the labels; got 'ap'. Did you mean 'app'"):
+        load(tmp_path, head + "\nfeed: {rate: 2, service_ms: 50, fallback: ap}\n")
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(service=st.integers(1, 50), budget=st.integers(1, 50), fallback=st.sampled_from([None, "late"]))
+def test_a_call_fits_into_the_budget(service, budget, fallback):
+    _, problems = parse(raw(feed={"rate": 2, "service_ms": service, "budget_ms": budget, "fallback": fallback}))
+    assert (service > budget) == bool(problems)
+    assert not problems or f"every event would {'expire' if fallback is None else 'get the fallback'}" in says(problems)
+
+
+def test_all_that_is_wrong_with_dependencies_and_feed_is_told_at_once():
+    wrong = [{"name": "a", "kind": "technical", "columns": ["txt", "text", "idd"]}, {"name": "a", "kind": "legal"}]
+    feed = {"rate": 2, "service_ms": 500, "budget_ms": 100, "fallback": "lat"}
+    _, problems = parse(raw(dependencies=wrong, feed=feed))
+    assert {p.where for p in problems} == {
+        ("dependencies", 0, "columns", 0),
+        ("dependencies", 0, "columns", 2),
+        ("dependencies", 1, "name"),
+        ("feed", "fallback"),
+        ("feed", "service_ms"),
+    }
+    right = [
+        {"name": "a", "kind": "technical", "columns": ["text"]},
+        {"name": "b", "kind": "technical", "columns": ["text", "id"]},
+    ]
+    assert not parse(raw(dependencies=right))[1]
+
+
+NUMBERS = ["rate", "service_ms", "row_ms", "budget_ms", "micro_batch", "max_wait_ms", "retries", "queue"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_a_truth_value_is_no_number_of_a_feed(name, value):
+    with pytest.raises(SpecError, match=f"{name}: must be a number; got"):
+        Feed(**{"rate": 1, "service_ms": 1} | {name: value})
+
+
+def test_parts_made_in_python_tell_all_mistakes_in_the_words_of_the_file():
+    with pytest.raises(SpecError) as e:
+        Feed(rate=0, service_ms=True, fallbck="x")
+    assert str(e.value).splitlines() == [
+        "Feed: 3 problems",
+        "  rate: input should be greater than 0; got 0.",
+        "  service_ms: must be a number; got True.",
+        "  fallbck: unknown key. Did you mean 'fallback'?",
+    ]
+    with pytest.raises(SpecError, match="role: must be one of .*; got 'txt'. Did you mean 'text'"):
+        Column(role="txt")
+
+
 # ---- its name
 
 
@@ -323,8 +426,9 @@ def test_schema_takes_the_shipped_pilots_and_no_misspelt_key(name):
 
 def test_schema_takes_what_the_reader_takes():
     value = raw(data=raw()["data"] | {"labels": [0, 1], "positive": 1})
+    value["feed"] = {"rate": 2, "service_ms": 50, "fallback": 1}
     spec, problems = parse(value)
-    assert spec is not None and not problems and spec.data.labels == ("0", "1")
+    assert spec is not None and not problems and spec.data.labels == ("0", "1") and spec.feed.fallback == "1"
     assert not [e.message for e in jsonschema.Draft202012Validator(json_schema()).iter_errors(value)]
 
 

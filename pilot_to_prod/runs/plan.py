@@ -79,7 +79,11 @@ def _own_files(spec: Spec) -> dict[str, str]:
     named += [r.scenario for r in spec.suite] if isinstance(spec.suite, tuple) else []
     found: dict[str, str] = {}
     for text in sorted(set(_texts(named))):
-        if ":" in text and text.partition(":")[0].replace(".", "").isidentifier():
+        name, _, attribute = text.rpartition(":")
+        file = name if name.endswith(".py") else name.replace(".", "/") + ".py"
+        if name and attribute.isidentifier() and (spec.folder / file).is_file():
+            found[name] = file_hash(str(spec.folder / file))
+        elif ":" in text and text.partition(":")[0].replace(".", "").isidentifier():
             name, module = text.partition(":")[0], None
             with suppress(ModuleNotFoundError):  # a package that is not there is named when the scenario is loaded
                 module = importlib.util.find_spec(name)

@@ -38,16 +38,19 @@ def assigned(
     new: Any,  # a value a hit row, in order; pd.NA: all of them missing
     rows: Rows,
     room: Room | None = None,  # where the column is put, if it is one of floats whose cells go missing
+    forced: Any = None,  # the type that the hits of other batches force on it; object keeps every value as it is
 ) -> ColumnLedger:
     "The column with some cells replaced. Raises ValueError when the number of values is another."
-    if new is pd.NA:
+    mixed = forced == np.dtype(object)
+    if new is pd.NA and not mixed:
         return ColumnLedger(str(series.name), series, _vanished(series, hit, room), rows, np.packbits(hit))
     where = np.flatnonzero(hit)
+    new = [pd.NA] * len(where) if new is pd.NA else new
     if len(new) != len(where):
         raise ValueError(
             f"a change of {series.name!r} returned {len(new)} values for {len(where)} cells; it must return one each."
         )
-    return ColumnLedger(str(series.name), series, _replaced(series, where, new), rows, np.packbits(hit))
+    return ColumnLedger(str(series.name), series, _replaced(series, where, new, mixed), rows, np.packbits(hit))
 
 
 def _vanished(series: pd.Series, hit: np.ndarray, room: Room | None) -> pd.Series:
@@ -66,11 +69,11 @@ def _vanished(series: pd.Series, hit: np.ndarray, room: Room | None) -> pd.Serie
     return pd.Series(array, index=series.index, name=series.name, copy=False)
 
 
-def _replaced(series: pd.Series, where: np.ndarray, new: Any) -> pd.Series:
+def _replaced(series: pd.Series, where: np.ndarray, new: Any, mixed: bool) -> pd.Series:
     dtype: Any = series.dtype
     given = np.asarray(new) if isinstance(new, np.ndarray | pd.Series) else None
     plain = given is not None and given.dtype.kind in "fiu" and isinstance(dtype, np.dtype) and dtype.kind in "fiu"
-    if given is not None and plain and not (given.dtype.kind == "f" and np.isnan(given).any()):
+    if given is not None and plain and not mixed and not (given.dtype.kind == "f" and np.isnan(given).any()):
         found = dtype if _holds(dtype, given) else _lossless(series, np.result_type(dtype, given.dtype))
         if found == np.dtype(object):
             given = given.astype(object)
@@ -80,7 +83,7 @@ def _replaced(series: pd.Series, where: np.ndarray, new: Any) -> pd.Series:
     fresh = np.empty(len(where), dtype=object)
     fresh[:] = list(new)
     gone = np.asarray(pd.isna(fresh), dtype=bool)
-    dtype = type_after(series, pd.Series(fresh[~gone]).infer_objects(), bool(gone.any()))
+    dtype = np.dtype(object) if mixed else type_after(series, pd.Series(fresh[~gone]).infer_objects(), bool(gone.any()))
     if dtype == np.dtype(object):
         values = series.astype(object).to_numpy(copy=True)
         values[where] = fresh

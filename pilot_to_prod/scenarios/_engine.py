@@ -3,7 +3,6 @@
 A scenario itself answers three questions only: which units may be hit, how likely each one is, and what it becomes.
 """
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,9 +22,11 @@ from pilot_to_prod.scenarios._kinds import (
     Place,
     Unit,
     kind_named,
+    kind_of,
     kinds,
     leave_out,
     register,
+    shipped,
 )
 from pilot_to_prod.scenarios._ledger import Entries, Ledger
 from pilot_to_prod.scenarios._rows import Rows, row_keys
@@ -58,6 +59,7 @@ __all__ = [
     "kinds",
     "leave_out",
     "register",
+    "shipped",
 ]
 
 
@@ -122,12 +124,16 @@ def _shown(severity: float) -> str:
 
 
 def _checked_severity(severity: float, name: str) -> float:
-    if isinstance(severity, bool) or not isinstance(severity, int | float) or not 0 <= severity <= 1:
-        hint = (
-            f" Pass {severity / 100:g} for {severity:g}%." if isinstance(severity, int | float) and 1 < severity <= 100 else ""
-        )
-        raise ValueError(f"severity of {name!r} must be a number in [0, 1]; got {severity!r}.{hint}")
+    if wrong := _severity_mistakes(severity, name):
+        raise ValueError(wrong[0])
     return float(severity)
+
+
+def _severity_mistakes(severity: Any, name: str) -> list[str]:
+    if not isinstance(severity, bool) and isinstance(severity, int | float) and 0 <= severity <= 1:
+        return []
+    hint = f" Pass {severity / 100:g} for {severity:g}%." if isinstance(severity, int | float) and 1 < severity <= 100 else ""
+    return [f"severity of {name!r} must be a number in [0, 1]; got {severity!r}.{hint}"]
 
 
 @dataclass(frozen=True)
@@ -139,33 +145,32 @@ class Scenario:
     severity: float = field(default=0.1, kw_only=True)
     params: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True)
     expect: Expect = field(default="invariant", kw_only=True)
+    home: str | None = field(default=None, kw_only=True, compare=False)  # folder of pilot.yaml, where "file.py:attribute" lies
 
     def __post_init__(self) -> None:
-        kind = kind_named(self.name)
-        object.__setattr__(self, "severity", _checked_severity(self.severity, self.name))
+        kind = kind_named(self.name, self.home)
+        wrong = _severity_mistakes(self.severity, self.name)
         if isinstance(self.columns, str):
-            raise ValueError(
+            wrong.append(
                 f"columns of {self.name!r} must be a list of names; got the text {self.columns!r}. Pass [{self.columns!r}]."
             )
-        if self.columns is not None:
-            object.__setattr__(self, "columns", tuple(self.columns))
         if self.expect not in EXPECTATIONS:
-            raise ValueError(f"expect of {self.name!r} must be one of {', '.join(EXPECTATIONS)}; got {self.expect!r}.")
-        for name, _ in self.params:
-            if name not in kind.parameters:
-                near = difflib.get_close_matches(name, kind.parameters, n=1)
-                raise ValueError(
-                    f"scenario {self.name!r} has no parameter {name!r}. "
-                    + (f"Did you mean {near[0]!r}? " if near else "")
-                    + (f"It takes: {', '.join(kind.parameters)}." if kind.parameters else "It takes none.")
-                )
+            wrong.append(f"expect of {self.name!r} must be one of {', '.join(EXPECTATIONS)}; got {self.expect!r}.")
+        params = tuple((n, v.item() if isinstance(v, np.generic) else v) for n, v in self.params)
+        wrong += kind.mistakes(dict(params))
+        if wrong:
+            raise ValueError(" ".join(wrong))
+        made = {"severity": float(self.severity), "params": params, "home": kind.home}
+        made["columns"] = None if self.columns is None else tuple(self.columns)
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
 
     def __hash__(self) -> int:  # parameters may hold lists
         return hash((self.stream, self.columns, self.severity, self.expect))
 
     @property
     def kind(self) -> Kind:
-        return kind_named(self.name)
+        return kind_of(self.name, self.home)
 
     @property
     def family(self) -> str:

@@ -397,6 +397,8 @@ _ASKS: dict[str, str] = {  # how questions begin, where people leave out the que
 @cache
 def _words_of(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     "What a sentence must not have for any rule, and for a negation to be put in."
+    if language not in _OTHERS:
+        raise ValueError(f"negation: no rules for language {language!r}; there are for {', '.join(sorted(_OTHERS))}.")
     others = re.compile(rf"\b{_any(_OTHERS[language])}\b", re.IGNORECASE)
     stops = rf"{_NEGATIVE[language]}|\?|^\W*{_any(_ASKS[language])}\b"
     return others, re.compile(stops, re.IGNORECASE)

@@ -16,7 +16,7 @@ _RUNS = {
     "Grek": "[\u0370-\u03ff\u1f00-\u1fff\u0300-\u0345]+",
     "Arab": "[\u0621-\u065f\u0670-\u06d3]+",
     "Deva": "[\u0904-\u0939\u0950\u0958-\u0961\u0972-\u097f][\u0900-\u0963\u0971-\u097f]*",
-    "Hira": "[\u3041-\u3096\u30a1-\u30fa\u30fc]+",
+    "Hira": "[\u3041-\u3096\u30a1-\u30fa\u30fc]+|[\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+",  # kana, kanji
     "Hang": "[\uac00-\ud7a3]+",
     "Hani": "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+",
     "Latn": "[^\\W\\d_\u0250-\uffff\U00010000-\U0010ffff](?:[^\\W\\d_\u0250-\uffff\U00010000-\U0010ffff]|[\u0300-\u036f])*",
@@ -175,7 +175,7 @@ def _hindi(text: str, scheme: str) -> str:
 
 
 def _kana(text: str, scheme: str) -> str:
-    "Hepburn, kana by kana, as it is typed; a long sign repeats the vowel, a small tsu doubles the consonant."
+    "Hepburn, kana by kana, as it is typed; a long sign repeats the vowel, a small tsu doubles the consonant. Kanji stay."
     letters = packaged("transliteration.json")["ja"]["letters"]
     plain = "".join(chr(ord(c) - 0x60) if _KANA_LOW <= ord(c) <= _KANA_HIGH else c for c in text)
     out, at, double = "", 0, False

@@ -303,12 +303,16 @@ class Stage:
         return pool
 
     def _protected(self, rows: Rows, column: str, units: Words, what: str, terms: Sequence[str]) -> np.ndarray | None:
-        "Units that hold protected content; a span is protected where its word is."
+        "Units that hold protected content; a span of letters or digits is protected where its word is."
         words = rows.words(column, self.columns[column])
         held = words.protected(what, terms)
         if held is None or units is words:
             return held
-        return units.holding(np.stack([words.start[held], words.end[held]], axis=1))
+        codes, first = units.distinct
+        lettered = np.array([any(c.isalnum() for c in s) for s in units.strings(first)], bool)[codes]
+        within = lettered & units.holding(np.stack([words.start[held], words.end[held]], axis=1))
+        itself = units.protected(what, terms)
+        return within if itself is None else within | itself
 
     def _unread(self, rows: Rows, column: str, words: Words) -> int:
         "Texts in languages that the kind knows nothing of."
@@ -422,17 +426,17 @@ class Stage:
             hits = int(np.count_nonzero(inside))
             made: list[ColumnLedger] = []
             if unit == "column":
-                made = [self._whole(rows, self.live[i]) for i in pool.positions(inside)]
+                made = [self._whole(rows, self.live[i], dtypes) for i in pool.positions(inside)]
                 got = hits
             elif not hits:
                 got = 0
             elif unit == "row":
-                made, got = self._across(rows, pool, inside)
+                made, got = self._across(rows, pool, inside, dtypes)
             else:
                 found, got = (
                     self._text(rows, name, pool, inside)
                     if pool.words is not None
-                    else self._cells(rows, name, pool, inside, room)
+                    else self._cells(rows, name, pool, inside, room, dtypes.get(name))
                 )
                 made = [found]
             entries += made
@@ -473,17 +477,20 @@ class Stage:
             out.rows.__dict__.update({"hashed": rows.hashed} if "hashed" in rows.__dict__ else {})
         return out
 
-    def _whole(self, rows: Rows, column: str) -> ColumnLedger:
+    def _whole(self, rows: Rows, column: str, dtypes: Mapping[str, Any]) -> ColumnLedger:
         series = rows.frame[column]
         draws = Draws(np.zeros(len(series), np.uint64))
         new = pd.NA if self.kind.blanks else self.kind.change(series, draws, self._place(column, rows), **self.params)
         there = series.notna().to_numpy()
-        return assigned(series, there, new if new is pd.NA else np.asarray(new, dtype=object)[there], rows)
+        fresh = new if new is pd.NA else np.asarray(new, dtype=object)[there]
+        return assigned(series, there, fresh, rows, forced=dtypes.get(column))
 
-    def _cells(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray, room: Room | None) -> tuple[ColumnLedger, int]:
+    def _cells(
+        self, rows: Rows, column: str, pool: Pool, inside: np.ndarray, room: Room | None, forced: Any
+    ) -> tuple[ColumnLedger, int]:
         series, hit = rows.frame[column], pool.mask(inside)
         if self.kind.blanks:  # cells that were not empty are now
-            return assigned(series, hit, pd.NA, rows, room), int(np.count_nonzero(inside))
+            return assigned(series, hit, pd.NA, rows, room, forced), int(np.count_nonzero(inside))
         draws = pool.draws(inside)
         place = self._place(column, rows, hit)
         if self.kind.unit == "label":
@@ -499,7 +506,7 @@ class Stage:
             new = self.kind.change(series[hit], draws, place, **self.params)
         else:
             new = self._spoken_cells(rows, column, np.flatnonzero(hit), draws, pool.language[inside])
-        entries = assigned(series, hit, new, rows)
+        entries = assigned(series, hit, new, rows, forced=forced)
         return entries, differing(entries, hit)
 
     def _spoken_cells(self, rows: Rows, column: str, where: np.ndarray, draws: Draws, spoken: np.ndarray) -> list[Any]:
@@ -514,7 +521,9 @@ class Stage:
                 out[i] = v
         return out
 
-    def _across(self, rows: Rows, pool: Pool, inside: np.ndarray) -> tuple[list[ColumnLedger], int]:
+    def _across(
+        self, rows: Rows, pool: Pool, inside: np.ndarray, dtypes: Mapping[str, Any]
+    ) -> tuple[list[ColumnLedger], int]:
         "Several columns of one row at once."
         where, names = pool.positions(inside), list(self.columns)
         part = rows.frame[names].iloc[where]
@@ -529,7 +538,7 @@ class Stage:
             if here.any():
                 touched |= here
                 fresh = new[name].iloc[np.flatnonzero(here)].astype(object).to_numpy()
-                made.append(assigned(rows.frame[name], _mask(len(rows), where[here]), fresh, rows))
+                made.append(assigned(rows.frame[name], _mask(len(rows), where[here]), fresh, rows, forced=dtypes.get(name)))
         return made, int(touched.sum())
 
     def _text(self, rows: Rows, column: str, pool: Pool, inside: np.ndarray) -> tuple[ColumnLedger, int]:

@@ -1,7 +1,8 @@
 """Word tables: what the package ships and what users bring, read with every fault named at once.
 
 A table is a UTF-8 text file with tabs between cells. Its first line names the columns; the first column holds the word to be found, the
-others what it may become. Lines which are empty or begin with # are left out.
+others what it may become. Lines which are empty or begin with # are left out. Two columns are called by languages or by words such as
+word and replacement, so that a table which begins with an entry is noticed.
 """
 
 import json
@@ -62,10 +63,47 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
     return [(n, line.split("\t")) for n, line in numbered if line.strip() and not line.startswith("#")]
 
 
+_CALLED = (  # what columns of a table of two are called, besides languages
+    "abbreviation abbreviations after becomes before chat choices emoji filler fillers from heard key language misspelt new original "
+    "phrase phrases replacement replacements slang source spelling standard target term terms text to translation translations value "
+    "word words"
+)
+
+
+@cache
+def _language_of(name: str) -> str | None:
+    "The language that a column is named by: de, pt_BR; None for other names."
+    from babel import Locale
+
+    first, *rest = name.strip().replace("-", "_").split("_")
+    code = first.lower()
+    known = len(code) == 2 and code in Locale.parse("en").languages and all(2 <= len(x) <= 4 for x in rest)
+    return ("no" if code == "nb" else code) if known else None
+
+
+def _header_fault(header: list[str], column: str | None) -> str | None:
+    "What is wrong with the names of two columns, of which none is the one asked for."
+    data = [name for name in header if name.casefold() not in _CALLED.split() and _language_of(name) is None]
+    if data:
+        return f"{' and '.join(map(repr, data))} must name columns and read like an entry. Put a first line before: word, tab, replacement"
+    spoken = _language_of(header[1])
+    if column is not None and spoken is not None and spoken != _language_of(column):
+        return f"the column {header[1]!r} holds another language than {column!r}. Ask for {header[1]!r}, or call the column {column!r}"
+    return None
+
+
+def table_languages(
+    path: str | Path,  # as for `read_choices`
+) -> frozenset[str]:
+    "Languages that the columns of a table are named by, but for its first one."
+    lines = _lines(Path(path))
+    return frozenset(x for name in (lines[0][1][1:] if lines else ()) if (x := _language_of(name)) is not None)
+
+
 def _checked(path: Path, column: str | None, phrases: bool) -> dict[str, tuple[str, ...]]:
     lines = _lines(path)
     rule = (
-        "The first line names the columns (word, replacement); each other line has as many cells, a word first, "
+        "The first line names the columns (word and replacement, or languages such as en and de); each other line has as many cells, a word first, "
         f"no cell with white space at its edge{'' if phrases else ', no word with white space in it'}, no word twice."
     )
     if not lines:
@@ -82,7 +120,11 @@ def _checked(path: Path, column: str | None, phrases: bool) -> dict[str, tuple[s
     if column is not None and column not in header[1:]:
         if len(header) > 2:
             faults.append(f"line {first}: no column {column!r}; the table has {', '.join(header[1:])}")
-        column = None  # with two columns the second one is meant, whatever its name
+        fault = _header_fault(header, column) if len(header) == 2 else None
+        faults += [f"line {first}: {fault}"] if fault else []
+        column = None  # with two columns the second one is meant
+    elif column is None and (fault := _header_fault(header, None)) and len(header) == 2:
+        faults.append(f"line {first}: {fault}")
     _raise(path, faults, rule)
     at, found = header.index(column, 1) if column else 1, dict[str, tuple[str, ...]]()
     seen: dict[str, int] = {}

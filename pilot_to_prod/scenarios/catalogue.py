@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,38 +29,44 @@ from pilot_to_prod.scenarios._engine import (
     Scenario,
     asked_of,
     kind_named,
-    kinds,
+    shipped,
 )
 from ._ledger import SchemaLedger
 from ..spec import Spec
 
 # %% ../../nbs/api/03_scenarios.ipynb #62242127
 def scenario(
-    name: str | None = None,  # a registered kind, or "module:attribute" of your own
+    name: str | None = None,  # a registered kind, or "file.py:attribute" or "module:attribute" of your own
     *,
     columns: Sequence[str] | None = None,  # None: every column whose role it applies to
     severity: float | None = None,  # share of eligible units that are hit, in [0, 1]; None: 0.1, or 1 for a composition
     expect: Expect | None = None,  # what a good pilot does; None: as the kind says
-    stages: Sequence[Mapping[str, Any]] | None = None,  # a composition, instead of a name
+    stages: Sequence[str | Mapping[str, Any]] | None = None,  # a composition, instead of a name
+    beside: str | Path | None = None,  # folder of pilot.yaml, where your file lies; None: the working folder
     **params: Any,  # the kind's own parameters
 ) -> Scenario | Composition:
     "A scenario by name and parameters, as YAML and papermill carry it. Raises LookupError or ValueError with the nearest names."
     if stages is not None:
         if name is not None or params or columns is not None:
             raise ValueError("a composition has stages and a severity only; name and parameters belong to its stages.")
-        parts = [scenario(**s) for s in stages]
+        if not isinstance(stages, list | tuple) or not all(isinstance(s, str | Mapping) for s in stages):
+            raise ValueError(f"stages must be a list of scenarios, at least one; got {stages!r}.")
+        parts = [scenario(s, beside=beside) if isinstance(s, str) else scenario(**s, beside=beside) for s in stages]
         if not parts or not all(isinstance(p, Scenario) for p in parts):
             raise ValueError("stages must be a list of scenarios, at least one.")
         return Composition(tuple(p for p in parts if isinstance(p, Scenario)), severity=1.0 if severity is None else severity)
     if name is None:
         raise ValueError("a scenario needs a name, or stages.")
-    kind = kind_named(name)
+    if not isinstance(name, str):
+        raise ValueError(f"the name of a scenario must be a text; got {name!r}.")
+    kind = kind_named(name, beside)
     return Scenario(
         name,
         None if columns is None else tuple(columns) if not isinstance(columns, str) else columns,  # type: ignore[arg-type]
         severity=0.1 if severity is None else severity,
         params=tuple(sorted(params.items())),
         expect=expect or kind.expect,
+        home=kind.home,
     )
 
 # %% ../../nbs/api/03_scenarios.ipynb #8cae4716
@@ -84,8 +91,8 @@ class Suite:
         return Suite(f"{self.name}+{other.name}", entries, left)
 
     def family(self, *names: str) -> "Suite":
-        "Only the scenarios of some families."
-        entries = tuple(e for e in self.entries if e[0].family in names)
+        "Only the scenarios of some families; each of any other family, and each composition of several, stands with one of the twelve."
+        entries = tuple(e for e in self.entries if e[0].family in names or _stands_with(e[0]) in names)
         return replace(self, name=f"{self.name}/{','.join(names)}", entries=entries)
 
     def to_frame(self) -> pd.DataFrame:
@@ -122,29 +129,39 @@ def _made_for(kind: Kind, spec: Spec) -> list[dict[str, Any]] | str:
 _Entry = tuple[Scenario | Composition, tuple[float, ...] | None]
 
 
-def _applied(kind: Kind, spec: Spec, params: Mapping[str, Any]) -> _Entry:
+def _applied(kind: Kind, spec: Spec, params: Mapping[str, Any], expect: Expect | None = None) -> _Entry:
     "A kind on the columns of the promise that it applies to."
     columns = None if kind.unit in ("label", "event") else tuple(c for c in spec.inputs if spec.roles[c] in kind.roles)
-    return Scenario(kind.name, columns, params=tuple(sorted(params.items())), expect=kind.expect), kind.severities
+    given = tuple(sorted(params.items()))
+    return Scenario(kind.name, columns, params=given, expect=expect or kind.expect, home=kind.home), kind.severities
+
+
+def _stands_with(one: Scenario | Composition) -> str:
+    "The family whose notebook replays it: its own, or that of its first stage with one of the twelve, or messy."
+    found = [one.family, *(s.family for s in one.stages)] if isinstance(one, Composition) else [one.family]
+    return next((f for f in found if f in FAMILIES), "messy")
 
 # %% ../../nbs/api/03_scenarios.ipynb #711e3a34
 def _promised(spec: Spec) -> list[_Entry]:
     "What gates and sentences name: whatever the suite, a promise is replayed."
-    out: list[_Entry] = []
-    for part in (*spec.gates, *spec.behaviour):
-        named = dict(part.scenario or {})
-        if not named or "stages" in named:
-            continue
-        kind = kind_named(named.pop("name"))
-        made = _made_for(kind, spec)
-        named.pop("severity", None)
-        named.pop("columns", None)
-        if named or isinstance(made, str):
-            found = [named]
-        else:
-            found = made
-        out += [_applied(kind, spec, p) for p in found if not isinstance(made, str)]
-    return out
+    named = [part.scenario for part in (*spec.gates, *spec.behaviour) if part.scenario]
+    return [entry for one in named for entry in _replayed_for(one, spec)]
+
+
+def _replayed_for(named: Mapping[str, Any], spec: Spec) -> list[_Entry]:
+    "One promise's entries: as it says, or with what a suite would set where it says nothing but a name."
+    one = scenario(**named, beside=spec.folder)
+    if isinstance(one, Composition):
+        return [(one.at(1.0), None)]
+    kind = one.kind
+    given = {k: v for k, v in named.items() if k not in ("name", "severity", "columns", "expect")}
+    made = _made_for(kind, spec)
+    if isinstance(made, str):
+        return []
+    found = [_applied(kind, spec, p, named.get("expect")) for p in ([given] if given else made)]
+    if named.get("columns") is None:
+        return found
+    return [(replace(s, columns=tuple(named["columns"])), at) for s, at in found if isinstance(s, Scenario)]
 
 # %% ../../nbs/api/03_scenarios.ipynb #970a1a82
 def suite(
@@ -152,15 +169,18 @@ def suite(
     spec: Spec,  # its roles, languages and promises decide what applies
     depth: str | None = None,  # how far a family goes; None: as the promise's suite says, else standard
 ) -> Suite:
-    "The scenarios that apply to a pilot. Raises LookupError with the known names."
+    """The scenarios that apply to a pilot, the same in every process. Raises LookupError with the known names.
+
+    By name, it holds kinds that are built in or come with an installed package, and what the promise names; kinds registered at hand are
+    in a suite where a list or the promise names them."""
     if not isinstance(name, str):
-        return Suite("own", tuple(_entry(e) for e in name))
+        return Suite("own", tuple(_entry(e, spec) for e in name))
     if "+" in name or "," in name:
         first, *others = [suite(part.strip(), spec, depth) for part in name.replace(",", "+").split("+")]
         return reduce(add, others, first)
     listed = spec.suite if isinstance(spec.suite, tuple) else None
     if listed is not None and name not in ("quick", "deep") and depth is None:
-        own = Suite("spec", tuple(_entry((r.scenario, r.severities)) for r in listed))
+        own = Suite("spec", tuple(_entry((r.scenario, r.severities), spec) for r in listed))
         return own.family(name) if name in FAMILIES else own
     if name == "spec":
         return replace(suite(spec.suite if isinstance(spec.suite, str) else "standard", spec, depth), name="spec")
@@ -175,7 +195,7 @@ def suite(
 def _gathered(name: str, depth: str, spec: Spec) -> Suite:
     entries: list[_Entry] = []
     left: list[tuple[str, str]] = []
-    for kind in kinds().values():
+    for kind in shipped().values():
         if kind.family not in FAMILIES or (name in FAMILIES and kind.family != name):
             continue
         if DEPTHS.index(kind.depth) > DEPTHS.index(depth):
@@ -185,20 +205,20 @@ def _gathered(name: str, depth: str, spec: Spec) -> Suite:
             left.append((kind.name, made))
         else:
             entries += [_applied(kind, spec, p) for p in made]
-    promised = [e for e in _promised(spec) if name not in FAMILIES or e[0].family == name]
+    promised = [e for e in _promised(spec) if name not in FAMILIES or _stands_with(e[0]) == name]
     entries += [e for i, e in enumerate(promised) if e not in entries and e not in promised[:i]]
     order = {f: i for i, f in enumerate(FAMILIES)}
     return Suite(name, tuple(sorted(entries, key=lambda e: order.get(e[0].family, len(order)))), tuple(left))
 
 # %% ../../nbs/api/03_scenarios.ipynb #bc1f264c
-def _entry(value: Any) -> _Entry:
+def _entry(value: Any, spec: Spec) -> _Entry:
     "A scenario and its severities; where none are given, those that its kind is usually replayed at, if it has its own."
     if isinstance(value, str | Mapping):
-        value = scenario(value) if isinstance(value, str) else scenario(**value)
+        value = scenario(value, beside=spec.folder) if isinstance(value, str) else scenario(**value, beside=spec.folder)
     if isinstance(value, Scenario | Composition):
         return value, value.kind.severities if isinstance(value, Scenario) else None
     made, at = value
-    return _entry(made)[0], _entry(made)[1] if at is None else tuple(at)
+    return _entry(made, spec)[0], _entry(made, spec)[1] if at is None else tuple(at)
 
 # %% ../../nbs/api/03_scenarios.ipynb #a0f4886b
 def check_scenario(
@@ -236,7 +256,7 @@ def check_scenario(
     say("rows that are not marked did not change", _unmarked_same(frame, hit))
     say("the frame of the caller is untouched", frame.equals(before))
     say("no global generator is used", bool((np.random.get_state()[1] == state).all()))  # type: ignore[index] # noqa: NPY002
-    say("it travels as plain values", scenario(**one.to_json()) == one)
+    say("it travels as plain values", scenario(**one.to_json(), beside=_home_of(one)) == one)
     table = pd.DataFrame(checks, columns=["check", "holds", "detail"])
     broken = table[~table["holds"]]
     if len(broken):
@@ -260,6 +280,12 @@ def _check_atom(one: Scenario, fitted: Any, frame: Rows, say: Any) -> None:
 # %% ../../nbs/api/03_scenarios.ipynb #978217ed
 def _same(a: pd.DataFrame, b: pd.DataFrame) -> bool:
     return a.equals(b) and list(a.dtypes) == list(b.dtypes)
+
+
+def _home_of(one: Scenario | Composition) -> str | None:
+    "The folder in which the names of one's own files are looked up."
+    stages = one.stages if isinstance(one, Composition) else (one,)
+    return next((s.home for s in stages if s.home), None)
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -274,8 +274,20 @@ def _learn_translator(reference: pd.Series, place: Place, *, translator: str, **
 def _translatable(values: pd.Series, place: Place, *, translator: str, language: str, source: str | None) -> list[bool]:
     "Texts of which the translator makes another text."
     texts = [v if isinstance(v, str) and v.strip() else "" for v in values.astype(object).tolist()]
-    new = dict(zip(filled := [t for t in texts if t], translations(filled, translator, language), strict=True))
-    return [bool(t) and new[t] != t for t in texts]
+    at, told = [i for i, t in enumerate(texts) if t], _told(place, source)
+    new = translations([texts[i] for i in at], translator, language, source, told and [told[i] for i in at])
+    changed = {i for i, said in zip(at, new, strict=True) if said != texts[i]}
+    return [i in changed for i in range(len(texts))]
+
+
+def _told(place: Place, source: str | None) -> list[str | None] | None:
+    "The language of each row's text, where a column or the promise says it and nothing else is asked for."
+    if source is not None or place.spec is None:
+        return None
+    named = next((c for c, role in place.spec.roles.items() if role == "language"), None)
+    if named in place.frame:
+        return [None if pd.isna(v) else str(v).strip().lower()[:2] or None for v in place.frame[named].tolist()]
+    return [place.spec.data.language] * len(place.frame)
 
 # %% ../../nbs/api/08_language.ipynb #60583934
 def _needs_translator(spec: Spec) -> list[dict[str, Any]] | str:
@@ -303,16 +315,17 @@ def translated(
     language: str = "de",  # passed to it: the language it writes
     source: str | None = None,  # the language it reads, ISO 639-1; None: any but the one it writes
 ) -> list[str]:
-    """Texts translated by a function or a model of yours.
+    """Texts translated by a function or a model of yours; a model of many languages is told which one a text is in.
 
     Comes from: customers who translate their message before they send it, platforms that do it for them.
     """
-    return translations(values.tolist(), translator, language)
+    return translations(values.tolist(), translator, language, source, _told(place, source))
 
 # %% ../../nbs/api/08_language.ipynb #61676e72
 def _runs_of(
     texts: Sequence[str], place: Place, *, language: str | None, into: str, scheme: str
 ) -> list[list[tuple[int, int]]]:
+    "Runs of letters of the language's script; in Japanese kanji, too, which nothing here can read."
     script = scripts.scripts().get(language or "", "Latn") if into == "latin" else "Latn"
     return scripts.runs(texts, script)
 
@@ -352,10 +365,12 @@ def transliteration(
     place: Place,
     *,
     language: str | None = None,  # ISO 639-1 of the texts; None: as each row's
-    into: str = "latin",  # "latin" letters, or from Latin ones into the language's "native" ones
-    scheme: str = "chat",  # "chat": as people type it; "standard": as passports and atlases print it
+    into: Literal["latin", "native"] = "latin",  # "latin" letters, or from Latin ones into the language's "native" ones
+    scheme: Literal["chat", "standard"] = "chat",  # "chat": as people type it; "standard": as passports and atlases print it
 ) -> list[str]:
     """Words of a language written in letters of another script: greeklish, Arabizi, pinyin, romaji, Cyrillic in Latin letters.
+
+    Of Japanese only kana are written in Latin letters: a run of kanji stays, and counts as a unit that cannot be hit.
 
     Comes from: keyboards without the script, forms and text messages that take Latin letters only, people who grew up abroad.
     """
@@ -419,7 +434,7 @@ def script_mix(
     draws: Draws,
     place: Place,
     *,
-    into: str = "Cyrl",  # for words in Latin letters: Cyrl or Grek; Cyrillic and Greek words go into Latin letters
+    into: Literal["Cyrl", "Grek"] = "Cyrl",  # for words in Latin letters: Cyrl or Grek; Cyrillic and Greek words go into Latin letters
 ) -> list[str]:
     """The rest of a word spelt in another script.
 
@@ -458,7 +473,7 @@ def number_words(
     *,
     language: str | None = None,  # ISO 639-1 of the texts; None: as each row's
 ) -> list[str]:
-    """Whole numbers written out in words (spell-out rules of CLDR).
+    """Whole numbers written out in words (spell-out rules of CLDR). A year by itself is such a number; what belongs to a date is not.
 
     Comes from: speech-to-text, letters, older customers.
     """
@@ -533,7 +548,7 @@ def number_formats(
     language: str | None = None,  # ISO 639-1 of the texts; None: as each row's
     locale: str = "de",  # CLDR locale that writes the new ones
 ) -> list[str]:
-    """Numbers in a text with the grouping and decimal signs of any locale: 1 200,50 or 1’200.50 or 1,20,000.
+    """Numbers in a text with the grouping and decimal signs of any locale, in the digits that it writes by default: 1 200,50 or 1’200.50 or ۱٬۲۰۰٫۵۰.
 
     Comes from: customers abroad, pasted tables, phones set to another region.
     """

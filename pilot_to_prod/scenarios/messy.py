@@ -14,11 +14,13 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from html.entities import codepoint2name
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from . import _formats as formats
 from ._draws import Draws
 from ._engine import Place, register
 from ..spec import INPUT_ROLES
@@ -162,7 +164,7 @@ def permuted_compounds(
     draws: Draws,
     place: Place,
     *,
-    longest: int = 5,  # words; longer cells are sentences, not names
+    longest: Annotated[int, Field(ge=2)] = 5,  # words; longer cells are sentences, not names
 ) -> list[str]:
     """Words of a name in another order: Müller, Hans for Hans Müller. Name a text column to have it there, too.
 
@@ -172,18 +174,19 @@ def permuted_compounds(
 
 # %% ../../nbs/api/05_messy.ipynb #843730ef
 def _separated(values: pd.Series, place: Place, *, locale: str) -> np.ndarray:
-    "Numbers that a locale writes in another way: with a fraction or in thousands."
+    "Numbers that a locale writes in another way: with a fraction or in thousands, and any where it has digits of its own."
     size = np.abs(_numbers(values))
-    found = (size >= 1e-6) & (size < 1e15) & ((size >= 1000) | (size % 1 != 0))
+    found = ((size >= 1e-6) | (size == 0)) & (size < 1e15)
+    if not formats.has_own_digits(locale):
+        found &= (size >= 1000) | (size % 1 != 0)
     if not pd.api.types.is_numeric_dtype(values.dtype):
-        found[found] = [_localised(v, locale) != v for v in values[found].tolist()]
+        found[found] = [formats.decimal_as(v, locale) != v for v in values[found].tolist()]
     return found
 
 
-def _localised(value: Any, locale: str) -> str:
-    from babel.numbers import format_decimal
-
-    return format_decimal(value, locale=locale, decimal_quantization=False)
+def _known_locale(reference: pd.Series, place: Place, *, locale: str, **params: Any) -> None:
+    "Nothing; but a name that is no locale is found before the replay, not within."
+    formats.locale_named(locale)
 
 # %% ../../nbs/api/05_messy.ipynb #8361ecc6
 def _numbers(values: pd.Series) -> np.ndarray:
@@ -198,19 +201,27 @@ def _numbers(values: pd.Series) -> np.ndarray:
     return np.where(np.isfinite(found), found, np.nan)
 
 # %% ../../nbs/api/05_messy.ipynb #0ad0075d
-@register("messy", unit="cell", roles=("number", "amount"), expect="survive", depth="quick", eligible=_separated)
+@register(
+    "messy",
+    unit="cell",
+    roles=("number", "amount"),
+    expect="survive",
+    depth="quick",
+    eligible=_separated,
+    learn=_known_locale,
+)
 def locale_decimals(
     values: pd.Series,
     draws: Draws,
     place: Place,
     *,
-    locale: str = "de",  # CLDR locale that wrote the file
+    locale: str = "de",  # CLDR locale that wrote the file: de, de_CH or de-CH
 ) -> list[str]:
-    """Numbers as another locale writes them, as text (separators from CLDR).
+    """Numbers as another locale writes them, as text (separators and digits from CLDR).
 
     Comes from: spreadsheets and exports of another country.
     """
-    return [_localised(v, locale) for v in values.tolist()]
+    return [formats.decimal_as(v, locale) for v in values.tolist()]
 
 # %% ../../nbs/api/05_messy.ipynb #d657802e
 _NUMBER = re.compile(r"(?<!\d)\d++(?:[.,]\d++)+")
@@ -253,7 +264,7 @@ def _dated(values: pd.Series, place: Place, *, locale: str) -> np.ndarray:
     return np.array([_day_of(v) is not None for v in values.tolist()], bool)
 
 # %% ../../nbs/api/05_messy.ipynb #93dccfc8
-@register("messy", unit="cell", roles=("date",), expect="survive", eligible=_dated)
+@register("messy", unit="cell", roles=("date",), expect="survive", eligible=_dated, learn=_known_locale)
 def locale_dates(
     values: pd.Series,
     draws: Draws,
@@ -261,15 +272,13 @@ def locale_dates(
     *,
     locale: str = "de",  # CLDR locale that wrote the file
 ) -> list[str]:
-    """Dates in a locale's short form, as text: 31.12.24, where ISO 8601 was agreed (patterns from CLDR).
+    """Dates in a locale's short form, as text: 31.12.24, where ISO 8601 was agreed (patterns and digits from CLDR).
 
     Comes from: spreadsheets and exports of another country.
     """
-    from babel.dates import format_date
-
     days = [_day_of(v) for v in values.tolist()]
-    written = {d: format_date(d, "short", locale=locale) for d in set(days)}
-    return [written[d] for d in days]
+    written = {d: formats.day_as(d, locale) for d in set(days) if d is not None}
+    return [written[d] for d in days if d is not None]
 
 # %% ../../nbs/api/05_messy.ipynb #f04a56b1
 _ISO = re.compile(r"(\d{4}-)(0[1-9]|1[0-2])(-)(0[1-9]|1[0-2])(?!\d)(.*)", re.DOTALL)
@@ -394,6 +403,7 @@ def currency(
     roles=("amount",),
     expect="survive",
     eligible=lambda values, place, **params: np.abs(_numbers(values)) < 1e15,
+    learn=_known_locale,
 )
 def currency_text(
     values: pd.Series,
@@ -408,10 +418,8 @@ def currency_text(
 
     Comes from: invoices, shop pages, spreadsheets whose cells were formatted.
     """
-    from babel.numbers import format_currency
-
     pattern = None if sign else "¤¤ #,##0.00"
-    return [format_currency(v, currency, pattern, locale=locale) for v in _numbers(values).tolist()]
+    return [formats.currency_as(v, currency, pattern, locale) for v in _numbers(values).tolist()]
 
 # %% ../../nbs/api/05_messy.ipynb #29bc764d
 _ONES = (

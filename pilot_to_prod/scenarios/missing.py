@@ -10,10 +10,11 @@ __all__ = ['SENTINELS', 'mcar', 'mnar', 'mar', 'by_uncertainty', 'block_missing'
 # %% ../../nbs/api/04_missing.ipynb #eb67b1b7
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ._draws import Draws
 from ._engine import Place, register
@@ -178,8 +179,8 @@ def block_missing(
     draws: Draws,
     place: Place,
     *,
-    columns_together: Sequence[str] | None = None,  # columns of one page; None: any that stand side by side
-    width: int | None = None,  # how many stand side by side; None: half of them, two at least
+    columns_together: Annotated[Sequence[str], Field(min_length=1)] | None = None,  # columns of one page; None: any that stand side by side
+    width: Annotated[int, Field(ge=2)] | None = None,  # how many stand side by side; None: half of them, two at least
 ) -> pd.DataFrame:
     """Several columns of one row go missing together.
 

@@ -110,7 +110,7 @@ def typos(
     eligible=lambda words, place: [bool(pairs(w)) for w in words],
 )
 def char_swap(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
-    """Two neighbouring letters of a word swapped.
+    """Two neighbouring letters of a word swapped; not in Chinese, Japanese or Thai, where each sign counts as a word.
 
     Comes from: two hands on one keyboard, the second one faster.
     """
@@ -131,7 +131,9 @@ def char_swap(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     eligible=lambda words, place: [len(letters(w)) > 1 for w in words],
 )
 def char_delete(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
-    """One letter of a word left out; words of a single letter stay.
+    """One letter of a word left out.
+
+    Words of a single letter stay, and so do Chinese, Japanese and Thai, where each sign counts as a word.
 
     Comes from: a key that was not pressed hard enough, a dirty keyboard.
     """

@@ -83,7 +83,7 @@ def prior_shift(
     draws: Draws,
     place: Place,
     *,
-    toward: str | Sequence[str] | None = None,  # class or classes; None: the positive one, else the rarer half of them
+    toward: Any = None,  # class or classes, as the data write them; None: the positive one, else the rarer half of them
 ) -> pd.DataFrame:
     """Some classes become more frequent, because rows of the others are left out: a shift of P(Y).
 

@@ -24,7 +24,7 @@ from ._draws import Draws
 from ._kinds import Place, register
 from ._languages import UNKNOWN
 from ._phrases import Phrases, Span, capital, own, shipped, stands_alone, word_spans
-from ._tables import packaged, read_choices, table_path
+from ._tables import packaged, read_choices, table_languages, table_path
 from ._text import _SOLO_RANGES
 
 # %% ../../nbs/api/09_slang.ipynb #f85b95c1
@@ -51,7 +51,9 @@ def _lexicon(column: str, language: str | None, path: str | None) -> Phrases:
 
 # %% ../../nbs/api/09_slang.ipynb #fe674e58
 def _slang_languages(*, language: str | None, path: str | None, **params: Any) -> Collection[str]:
-    return _ANY if path is not None else _shipped_languages()
+    if path is None:
+        return _shipped_languages()
+    return table_languages(path) or _ANY
 
 
 def _slang_spans(texts: Sequence[str], place: Place, *, language: str | None, path: str | None) -> list[list[Span]]:

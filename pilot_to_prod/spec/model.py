@@ -49,9 +49,17 @@ SECTIONS: tuple[str, ...] = get_args(SectionName)  # of the card, in order
 
 # %% ../../nbs/api/01_spec.ipynb #2f96602c
 class Part(BaseModel):
-    "A part of the promise: unknown keys are mistakes, values do not change."
+    "A part of the promise: unknown keys are mistakes, values do not change. Made in Python, it raises SpecError with every mistake."
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def __init__(self, /, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as e:
+            raise SpecError(type(self).__name__, field_problems(e, None, _fields(type(self)))) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic's own mark: files are read around it
 
 # %% ../../nbs/api/01_spec.ipynb #77550191
 class Column(Part):
@@ -243,6 +251,28 @@ class Feed(Part):
     queue: int | None = Field(None, ge=1)  # events that wait at most; None: any number
     fallback: str | None = None  # the answer given when time is up: a class or a number; None: the event expires
 
+    @field_validator(
+        "rate", "service_ms", "row_ms", "budget_ms", "micro_batch", "max_wait_ms", "retries", "queue", mode="before"
+    )
+    @classmethod
+    def _no_truth_value(cls, value: Any) -> Any:
+        if isinstance(value, bool | np.bool_):
+            raise ValueError(f"must be a number; got {value!r}.")
+        return value
+
+    @field_validator("fallback", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return value if value is None or isinstance(value, list | dict) else canonical(value)
+
+    def unfit(
+        self,
+        task: str,
+        labels: Iterable[str],  # empty: not known yet
+    ) -> str:
+        "Why the fallback is no answer of such a pilot; empty where it is one, or where there is none."
+        return "" if self.fallback is None else _unfit(self.fallback, task, list(labels))
+
 # %% ../../nbs/api/01_spec.ipynb #3c5669f6
 class Governance(Part):
     "What compliance asks."
@@ -372,6 +402,16 @@ class Spec(Part):
         return f"<p><b>{head}</b>{who}</p>" + self.promises().to_html(index=False, escape=True, border=0)
 
 # %% ../../nbs/api/01_spec.ipynb #eb59e00e
+def _told(named: Mapping[str, Any]) -> str:
+    "A scenario as a promise names it, in words."
+    stages = named.get("stages")
+    if isinstance(stages, list | tuple):
+        return ", then ".join(_told(s if isinstance(s, dict) else {"name": s}) for s in stages)
+    params = {k: v for k, v in named.items() if k != "name"}
+    said = f" ({', '.join(f'{k} {v}' for k, v in params.items())})" if params else ""
+    return str(named.get("name")).replace("_", " ") + said
+
+
 def about(
     part: Replayed,  # a gate or a sentence
 ) -> str:
@@ -379,10 +419,7 @@ def about(
     if part.family:
         what = f"every {part.family} scenario"
     elif part.scenario:
-        params = {k: v for k, v in part.scenario.items() if k != "name"}
-        what = part.scenario["name"].replace("_", " ") + (
-            f" ({', '.join(f'{k} {v}' for k, v in params.items())})" if params else ""
-        )
+        what = _told(part.scenario)
     else:
         what = "clean rows"
     upto = f" up to severity {part.up_to:g}" if part.up_to is not None else ""
@@ -417,6 +454,7 @@ def _between(raw: Mapping[str, Any]) -> list[_Said]:
     names_of = [v.get("name") if isinstance(v, dict) else v for v in found] if isinstance(found, list) else []
     slices = [v for v in names_of if isinstance(v, str)]
     out += _column_problems(data, columns) + _model_problems(_mapping(raw.get("model"))) + _label_problems_of(raw, data)
+    out += _feed_problems(raw, data) + _dependency_problems(raw, columns)
     for key in ("gates", "behaviour"):
         for i, part in enumerate(_items(raw, key)):
             named = part.get("slice")
@@ -467,6 +505,56 @@ def _label_problems_of(raw: Mapping[str, Any], data: dict[str, Any]) -> list[_Sa
     for where, value in named:
         if value is not None and not isinstance(value, list | dict) and canonical(value) not in labels:
             out.append((where, f"must be one of labels; got {value!r}. {near(value, labels)}"))
+    return out
+
+# %% ../../nbs/api/01_spec.ipynb #8bf6acc3
+def _unfit(
+    fallback: str,
+    task: Any,
+    labels: list[str],  # empty: not known yet
+) -> str:
+    "Why an answer cannot stand in for the pilot's; empty where it can, or where nobody knows yet."
+    if task == "regression":
+        try:
+            known = np.isfinite(float(fallback))
+        except ValueError:
+            known = False
+        return "" if known else f"must be a number for regression; got {fallback!r}. Say which number is given when time is up."
+    if not labels or fallback in labels:
+        return ""
+    hint, shown = near(fallback, labels), ", ".join(labels[:12]) + (", …" if len(labels) > 12 else "")
+    return f"must be one of the labels; got {fallback!r}. {hint}" + ("" if hint.startswith("Known") else f" Labels: {shown}.")
+
+# %% ../../nbs/api/01_spec.ipynb #fd5a5681
+def _feed_problems(raw: Mapping[str, Any], data: dict[str, Any]) -> list[_Said]:
+    "A fallback that is no answer, and calls that take longer than anybody waits."
+    out: list[_Said] = []
+    feed, labels = _mapping(raw.get("feed")), data.get("labels")
+    fallback = feed.get("fallback")
+    if fallback is not None and not isinstance(fallback, list | dict):
+        says = _unfit(canonical(fallback), raw.get("task"), [canonical(v) for v in labels] if isinstance(labels, list) else [])
+        out += [(("feed", "fallback"), says)] if says else []
+    service, budget = (v if isinstance(v, int | float) else 0 for v in (feed.get("service_ms"), feed.get("budget_ms")))
+    if service > budget > 0:
+        end = "expire" if fallback is None else "get the fallback"
+        says = f"a call takes {service} ms, and budget_ms allows {budget} from arrival to answer: every event would {end}."
+        out.append((("feed", "service_ms"), f"{says} Raise budget_ms, or lower service_ms (time_calls measures it)."))
+    return out
+
+# %% ../../nbs/api/01_spec.ipynb #408cced1
+def _dependency_problems(raw: Mapping[str, Any], columns: dict[str, Any]) -> list[_Said]:
+    "Dependencies of one name, and columns that they deliver and nobody knows."
+    out: list[_Said] = []
+    parts = _items(raw, "dependencies")
+    names = [p.get("name") for p in parts]
+    for i, part in enumerate(parts):
+        if isinstance(names[i], str) and names[i] in names[:i]:
+            says = f"{names[i]!r} is used twice: a dependency is known by its name. Give it another, or one list of columns."
+            out.append((("dependencies", i, "name"), says))
+        found = part.get("columns")
+        for j, name in enumerate(found if isinstance(found, list) and columns else []):
+            if isinstance(name, str) and name not in columns:
+                out.append((("dependencies", i, "columns", j), f"no column {name!r} in data.columns. {near(name, columns)}"))
     return out
 
 # %% ../../nbs/api/01_spec.ipynb #7d929975
@@ -616,6 +704,6 @@ def json_schema() -> dict[str, Any]:
         schema["$defs"][name]["properties"]["scenario"]["anyOf"].append({"type": "string"})
     named = {"type": ["string", "number", "boolean"]}
     schema["$defs"]["Data"]["properties"]["labels"]["items"] = named
-    for place, key in (("Data", "positive"), ("Gate", "label")):
+    for place, key in (("Data", "positive"), ("Gate", "label"), ("Feed", "fallback")):
         schema["$defs"][place]["properties"][key]["anyOf"][0] = named
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pilot.yaml", **schema}

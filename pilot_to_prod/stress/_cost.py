@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from pilot_to_prod.pilot import Pilot
 from pilot_to_prod.scenarios import Composition, Scenario, Suite
+from pilot_to_prod.scenarios._translators import unasked
 from pilot_to_prod.settings import Settings, load_settings
 from pilot_to_prod.stress._caller import quiet
 from pilot_to_prod.stress._replay import BLOCK, Done, Job, ReplayError, Reply, confidence_of, told_apart
@@ -109,7 +110,8 @@ def cost(
 ) -> Cost:
     """What `replay` with the same arguments will ask. Rows and calls are counted, not estimated; the remarks name what nobody can foresee.
 
-    The rows are corrupted, the pilot is not asked about them. A pilot whose calls have a price is not asked at all. Raises as replay does."""
+    The rows are corrupted, the pilot is not asked about them, nor is a translator: every text counts as one that it changes.
+    A pilot whose calls have a price is not asked at all. Raises as replay does."""
     return Meter(pilot, settings, time_rows=time_rows, clock=clock).replay(suite, severities, seeds)
 
 
@@ -300,7 +302,7 @@ class Meter:
             calls, rows = sum(p.calls for p in parts), sum(p.rows for p in parts)
             parts.append(Asked(what, cells, stand_in.rows - rows, stand_in.calls - calls))
 
-        with threadpool_limits(1), quiet():
+        with threadpool_limits(1), quiet(), unasked():
             ask = Asker(stand_in, _PATIENT)
             try:
                 clean = _clean(ask, source)
@@ -343,6 +345,11 @@ class Meter:
             out.append(f"the pilot raised for {len(tried.clean.faults):,} of {tried.rows:,} clean rows that it was tried on")
         if self.methods == 2:
             out.append("each row counts twice: predict and predict_proba are both asked")
+        if translators := _translators(plan):
+            out.append(
+                f"{', '.join(translators)}: a translator is not asked to count, since that may cost money; every text counts as one that it "
+                "changes, so there may be fewer rows and calls, and what it costs and how long it takes is not in the numbers"
+            )
         unsure = {s.name for one, _, _ in plan for s in _stages(one) if "confidence" in s.kind.needs and s.kind.on == "replay"}
         if unsure and self.pilot.has_proba and not (tried is not None and tried.whole):
             out.append(
@@ -353,6 +360,12 @@ class Meter:
 
 def _stages(one: Scenario | Composition) -> tuple[Scenario, ...]:
     return one.stages if isinstance(one, Composition) else (one,)
+
+
+def _translators(plan: Sequence[tuple[Any, float, int]]) -> list[str]:
+    "Scenarios that ask a translator, with its name."
+    asked = [s for one, _, _ in plan for s in _stages(one) if "translator" in s.kind.parameters]
+    return list(dict.fromkeys(f"{s.name} ({dict(s.params).get('translator') or 'no translator named'})" for s in asked))
 
 
 def _blocks(rows: int) -> int:
@@ -392,7 +405,8 @@ def within(
     found = meter._counted(plan, everything or meter._everything)
     if found.calls <= max_calls:
         return
-    needs = f"needs {found.calls:,} calls of the pilot for {found.rows:,} rows, more than max_calls={max_calls}."
+    most = "at most " if _translators(plan) else ""  # as if each text were changed
+    needs = f"needs {most}{found.calls:,} calls of the pilot for {found.rows:,} rows, more than max_calls={max_calls}."
     way_out = f"Allow {found.calls:,}, or replay fewer scenarios, severities or seeds; cost(pilot, suite) says what asks most."
     if not everything:
         raise ReplayError(f"this replay {needs} Nothing was asked and nothing was left out. {way_out}")

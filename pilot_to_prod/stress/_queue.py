@@ -5,6 +5,7 @@ through an unhurried queue gives the same to the last digit as the long one.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -16,6 +17,8 @@ from pilot_to_prod.spec.model import Feed
 ANSWERED, FALLBACK, DEAD_LETTERED, EXPIRED = range(4)
 OUTCOMES = ("answered", "fallback", "dead_lettered", "expired")
 _NEVER = 1 << 62  # nanoseconds
+LONGEST = _NEVER / 4e9  # seconds that a feed may last, 36 years: the clock counts nanoseconds
+Raises = Callable[[list[int]], bool]  # the events of a call, in its order → whether it raises
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,7 @@ def outcomes(
 def serve(
     feed: Feed,
     arrivals: np.ndarray,  # simulated seconds, sorted
-    failing: np.ndarray,  # bool: a call with this event raises
+    failing: np.ndarray | Raises,  # bool: a call with this event raises; or a function that is asked when a call is made
     held: np.ndarray | None = None,  # seconds that an event waits, before it queues, for what it needs; the budget runs
 ) -> Served:
     """The queue of a feed, from beginning to end. Raises ValueError.
@@ -68,10 +71,14 @@ def serve(
     A call with a failing event fails as a whole; each of its rows is then tried `retries` times by itself, and goes to the dead letters.
     An event that comes to a full queue is turned away: it gets the fallback at once, or goes to the dead letters.
     """
-    arrived, held_ns = _checked(arrivals, failing, held)
+    known = np.zeros(len(arrivals), bool) if callable(failing) else np.asarray(failing, bool)
+    arrived, held_ns = _checked(arrivals, known, held)
     enter = arrived + held_ns
     order = np.argsort(enter, kind="stable")
-    line = _Line(feed, arrived[order], enter[order], np.asarray(failing, bool)[order])
+    line = _Line(feed, arrived[order], enter[order], known[order])
+    if callable(failing):
+        asked = failing
+        line.raises = lambda batch: asked(order[batch].tolist())
     line.run()
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
@@ -85,9 +92,11 @@ def _checked(arrivals: np.ndarray, failing: np.ndarray, held: np.ndarray | None)
     waits = np.zeros(len(times)) if held is None else np.asarray(held, float)
     if not len(times) == len(failing) == len(waits):
         raise ValueError(f"a queue needs one value an event: {len(times)} arrivals, {len(failing)} failing, {len(waits)} held.")
-    bad = ~(np.isfinite(times) & np.isfinite(waits) & (times >= 0) & (waits >= 0) & (times + waits < _NEVER / 4e9))
+    bad = ~(np.isfinite(times) & np.isfinite(waits) & (times >= 0) & (waits >= 0) & (times + waits < LONGEST))
     if bad.any() or (np.diff(times) < 0).any():
-        raise ValueError("arrivals must be sorted, and arrivals and held finite numbers of seconds, not negative.")
+        raise ValueError(
+            "arrivals must be sorted, and arrivals and held finite numbers of seconds, not negative, and within 36 years together."
+        )
     return _ns(times), _ns(waits)
 
 
@@ -95,8 +104,18 @@ def _ns(seconds: np.ndarray) -> np.ndarray:
     return np.rint(seconds * 1e9).astype(np.int64)
 
 
+def _ns_of(milliseconds: float) -> int:
+    "Whole nanoseconds, at most for ever."
+    return round(min(milliseconds * 1e6, float(_NEVER // 2)))
+
+
 def tick(seconds: np.ndarray) -> np.ndarray:
-    "Seconds at the grain of the simulated clock, a nanosecond."
+    "Seconds at the grain of the simulated clock, a nanosecond. Raises ValueError."
+    if not (np.abs(seconds) < LONGEST).all():
+        raise ValueError(
+            f"the simulated clock runs for 36 years, and an event comes after {np.abs(seconds).max() / 31_557_600:.3g} years: lower "
+            "the hours of the feed, or the delays of its scenarios."
+        )
     return _ns(seconds) / 1e9
 
 
@@ -106,24 +125,38 @@ class _Line:
     def __init__(self, feed: Feed, arrived: np.ndarray, enter: np.ndarray, failing: np.ndarray) -> None:
         n = len(enter)
         self.feed, self.enter, self.failing = feed, enter, failing
-        self.service, self.row = max(1, round(feed.service_ms * 1e6)), round(feed.row_ms * 1e6)
-        budget = _NEVER // 2 if feed.budget_ms is None else round(feed.budget_ms * 1e6)
+        self.raises: Raises | None = None  # asked when a call is made, instead of `failing`
+        self.service, self.row = max(1, _ns_of(feed.service_ms)), _ns_of(feed.row_ms)
+        budget = _NEVER // 2 if feed.budget_ms is None else _ns_of(feed.budget_ms)
         self.deadline = arrived + budget
         self.late, self.refused = (EXPIRED, DEAD_LETTERED) if feed.fallback is None else (FALLBACK, FALLBACK)
         self.outcome, self.turned_away = np.full(n, self.late, np.int8), np.zeros(n, bool)
         self.started, self.done = np.full(n, -1, np.int64), self.deadline.copy()
 
     def run(self) -> None:
-        "By the quickest way that fits: no event meets a limit, calls of one row, or micro-batches."
+        "By the quickest way that fits: no event meets a limit, calls of one row, or calls as they are formed."
         if not len(self.enter):
             return
-        if self.feed.micro_batch > 1:
+        self._check()
+        if self.feed.micro_batch > 1 or self.raises is not None:
             self._batched()
         elif not self._unhurried():
             self._one_by_one()
 
+    def _check(self) -> None:
+        "Whether all calls fit on the clock, one after the other; where there is a budget, those that do not are not made."
+        patience = _ns_of(self.feed.max_wait_ms)
+        most = len(self.enter) * ((1 + self.feed.retries) * self.service + self.row) + patience
+        if self.feed.budget_ms is None and most >= _NEVER // 4:
+            raise ValueError(
+                f"the simulated clock runs for 36 years, and {len(self.enter):,} events may take {most / 3.15576e16:.3g}: lower "
+                "service_ms, row_ms, max_wait_ms or retries, send fewer events, or promise a budget_ms."
+            )
+
     def _unhurried(self) -> bool:
         "Waiting times by Lindley's recursion, as a running maximum; whether every event is in time and finds room."
+        if len(self.enter) * (1 + self.feed.retries) * self.service >= _NEVER:  # more than the sums below can hold
+            return False
         service = np.where(self.failing, (1 + self.feed.retries) * self.service, self.service)
         before = np.cumsum(service) - service
         start = before + np.maximum.accumulate(self.enter - before)
@@ -175,7 +208,7 @@ class _Line:
         calls, enter, n = _Calls(self), self.enter.tolist(), len(self.enter)
         last = (self.deadline - self.service).tolist()  # the moment up to which a call of one row is in time
         timed, room = self.feed.budget_ms is not None, self.feed.queue or _NEVER
-        full, patience = min(self.feed.micro_batch, room), round(self.feed.max_wait_ms * 1e6)
+        full, patience = min(self.feed.micro_batch, room), _ns_of(self.feed.max_wait_ms)
         queue, gone = calls.queue, calls.gone
         ends: list[tuple[int, int]] = []  # (last moment, event), a heap
         alive = i = now = free = 0
@@ -216,7 +249,8 @@ class _Calls:
     def __init__(self, line: _Line) -> None:
         self.line, self.most, self.retries = line, line.feed.micro_batch, line.feed.retries
         self.service, self.row = line.service, line.row
-        self.deadline, self.failing = line.deadline.tolist(), line.failing.tolist()
+        self.deadline, failing = line.deadline.tolist(), line.failing.tolist()
+        self.raises: Raises = line.raises or (lambda batch: any(failing[j] for j in batch))
         self.queue: deque[int] = deque()  # those that gave up are still in it
         self.gone = bytearray(len(self.deadline))  # left the queue
         self.made: list[tuple[int, int, int, int]] = []  # event, start, end, outcome
@@ -235,7 +269,7 @@ class _Calls:
                 self.gone[j] = 1
             self.queue.popleft()
         end = now + self.service + (len(batch) - 1) * self.row
-        if not any(self.failing[j] for j in batch):
+        if not self.raises(batch):
             self.made += [(j, now, end, ANSWERED) for j in batch]
             return len(batch), end
         for j in batch:
@@ -249,7 +283,7 @@ class _Calls:
             if now + self.service > self.deadline[j]:
                 return now, -1
             now += self.service
-            if not self.failing[j]:
+            if not self.raises([j]):
                 return now, ANSWERED
         return now, DEAD_LETTERED
 

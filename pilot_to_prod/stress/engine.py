@@ -190,6 +190,9 @@ def replay(
     _check_levels(levels, draws)
     limit = (max_calls, pilot, suite, levels, draws, now, batch_rows, stream)
     within(*limit)
+    unfit = pilot.spec.feed.unfit(pilot.spec.task, pilot.labels) if pilot.spec.feed else ""
+    if unfit:
+        raise ReplayError(f"feed.fallback {unfit}")
     source = _source(pilot, batch_rows, now, stream)
     parts = _parts(pilot, source)
     plan = [(s, float(at), seed) for s, own in suite for seed in draws for at in (own or levels)]
