@@ -391,15 +391,17 @@ def _tried(one: Any, levels: Any, spec: Any, subject: Any) -> str:
     import numpy as np
 
     from pilot_to_prod.scenarios import Rows
+    from pilot_to_prod.scenarios._translators import unasked
 
     kinds = [s.kind for s in getattr(one, "stages", (one,))]
     frame = subject.reference if any(k.on == "reference" for k in kinds) else subject.replay_set
     rows = frame.head(50)
     try:
-        fitted = one.fit(subject.reference, spec)
-        for level in levels:
-            sure = np.linspace(0.05, 0.95, len(rows))
-            fitted.corrupt(Rows(rows, spec.data.id if spec.data.id in rows else None, confidence=sure), severity=level)
+        with unasked():  # a translator may cost money
+            fitted = one.fit(subject.reference, spec)
+            for level in levels:
+                sure = np.linspace(0.05, 0.95, len(rows))
+                fitted.corrupt(Rows(rows, spec.data.id if spec.data.id in rows else None, confidence=sure), severity=level)
     except (Exception, SystemExit) as e:  # noqa: BLE001 - whatever a hook does with a value that it does not expect
         if type(e) in (ValueError, LookupError, OSError, FileNotFoundError):
             return str(e)
