@@ -156,7 +156,7 @@ class Sink:
         self.offset = self.left_out = 0
         self.waiting: list[tuple[pd.DataFrame, pd.DataFrame, np.ndarray]] = []  # before, after, positions in the whole set
         self.faults: list[tuple[Any, ...]] = []
-        self.broke: list[tuple[str, int, pd.Series, pd.Series]] = []  # key, position, before, after: the first by key
+        self.broke: list[tuple[int, int, pd.Series, pd.Series]] = []  # place by key, position, before, after: the first of them
         timed = any(s.kind.timed for s in stages_of(one)) and job.pilot.spec.feed is not None
         self.journey: Journey | None = Journey(job, stages_of(one), seed) if timed else None
 
@@ -210,10 +210,14 @@ class Sink:
             return
         truth = self.job.source.truth if self.truth is None else self.truth
         wrong = self.touched[at] & (self.job.clean.codes[at] == self.job.source.truth[at]) & (codes != truth[at])
-        last = self.broke[-1][0] if len(self.broke) == self.job.examples else None
-        keys = [(str(self.job.source.keys[at[i]]), i) for i in np.flatnonzero(wrong)]
-        found = sorted(k for k in keys if last is None or k[0] < last)[: self.job.examples]
-        self.broke += [(key, int(at[i]), before.iloc[i], after.iloc[i]) for key, i in found]
+        which = np.flatnonzero(wrong)
+        place = self.job.source.places[at[which]]
+        if len(self.broke) == self.job.examples:
+            sooner = place < self.broke[-1][0]
+            which, place = which[sooner], place[sooner]
+        for k in np.argsort(place, kind="stable")[: self.job.examples]:
+            i = which[k]
+            self.broke.append((int(place[k]), int(at[i]), before.iloc[i], after.iloc[i]))
         self.broke = sorted(self.broke, key=lambda b: b[0])[: self.job.examples]
 
     def done(self) -> Done:

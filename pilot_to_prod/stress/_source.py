@@ -51,7 +51,7 @@ class Held:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @property
+    @cached_property
     def places(self) -> np.ndarray:
         "Where each row stands in key order."
         return np.arange(len(self))
