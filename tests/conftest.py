@@ -136,6 +136,11 @@ def in_session_of(mark: str) -> dict[int, str]:
     return found
 
 
+def _hears_ctrl_c() -> None:
+    "Shells start what runs in the background deaf to it, and the deafness is inherited."
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _interrupt_and_go_on(folder: Path) -> dict[str, Any]:
     "Start a run, press Ctrl-C after its first notebook, and give the same command again."
     pilot, runs, mark = write_pilot(folder / "tiny"), folder / "runs", f"P2P_TEST_MARK={folder}"
@@ -143,7 +148,9 @@ def _interrupt_and_go_on(folder: Path) -> dict[str, Any]:
     line = command("run", pilot, "--runs", runs, "--workers", 2)
     out: dict[str, Any] = {"folder": str(folder), "linux": Path("/proc/self/environ").exists()}
     with (folder / "first.txt").open("wb") as said:
-        first = subprocess.Popen(line, stdout=said, stderr=said, env=environ, cwd=folder, process_group=0)
+        first = subprocess.Popen(
+            line, stdout=said, stderr=said, env=environ, cwd=folder, process_group=0, preexec_fn=_hears_ctrl_c
+        )
         until = time.monotonic() + 120
         while not sorted(runs.glob("tiny/*/records/*.json")) and first.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
