@@ -323,8 +323,13 @@ def test_words_are_run_together_in_hashtags() -> None:
     [after] = made("hashtags", ["where is my parcel gone now"], words=3)
     assert after.lower() == "#whereismy #parcelgonenow"
     assert made("hashtags", ["a b.c http://parcel.example 包裹在哪里"], words=1) == ["a b.c http://parcel.example 包裹在哪里"]
-    for wrong in (0, 21, 1.5, True):
-        with pytest.raises(ValueError, match="whole number"):
+    for wrong, says in (
+        (0, "from 1 to 20"),
+        (21, "from 1 to 20"),
+        (1.5, "a whole number; got 1.5"),
+        (True, "a whole number; got True"),
+    ):
+        with pytest.raises(ValueError, match=says):
             made("hashtags", ["a"], words=wrong)
 
 
