@@ -346,6 +346,22 @@ def test_translated_by_a_function():
     assert (hit.eligible, hit.delivered) == (1, 1)
 
 
+HEARD: list[str] = []
+
+
+def listen(texts, language):
+    HEARD.extend(texts)
+    return shout(texts, language)
+
+
+def test_a_translator_is_only_asked_for_texts_in_a_language_that_it_reads():
+    HEARD.clear()
+    one = family.translated("text", severity=1, translator=f"{here}:listen", language="da", source="de")
+    frame = pd.DataFrame({"text": ["where is my parcel?", "wo ist mein Paket?"]})
+    hit = one.fit(frame).corrupt(frame, seed=0)
+    assert set(HEARD) == {"wo ist mein Paket?"} and hit.untreated == 1 and hit.delivered == 1
+
+
 def test_translated_leaves_texts_that_are_in_the_language():
     one = family.translated(severity=1, translator=f"{here}:shout", language="de")
     assert after(one, ["where is my parcel", "wo ist mein Paket geblieben"])[1] == "wo ist mein Paket geblieben"

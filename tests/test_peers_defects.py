@@ -234,3 +234,44 @@ def test_a_language_is_treated_or_reported(name):
     assert (hit.untreated > 0) == bool(alone)
     if len(alone) == 4:
         assert not hit.exercised
+
+
+SAID = {  # script → words, of which none has a digit or sign
+    "Latn": "hello dear friends",
+    "Cyrl": "привет дорогие друзья",
+    "Grek": "καλημέρα αγαπητοί φίλοι",
+    "Arab": "مرحبا بالعالم الجميل",
+    "Hebr": "שלום עולם יפה",
+    "Thai": "สวัสดี",
+    "Hira": "おはよう",
+    "Hani": "你好朋友",
+    "Hang": "안녕하세요 친구 여러분",
+}
+READ = {  # scripts of which a kind can treat the words
+    "char_swap": "Latn Cyrl Grek Arab Hebr Hang",
+    "char_delete": "Latn Cyrl Grek Arab Hebr Hang",
+    "elongation": "Latn Cyrl Grek Arab",
+    "homoglyphs": "Latn Cyrl Grek",
+    "leet": "Latn",
+    "hashtags": "Latn Cyrl Grek Arab Hebr Hang",
+    "script_mix": "Latn Cyrl Grek",
+}
+
+
+@pytest.mark.parametrize("script", SAID)
+@pytest.mark.parametrize("name", READ)
+def test_a_script_is_treated_or_reported(name, script):
+    frame = texts(SAID[script], "1 + 2 = 3 !!")
+    hit = corrupted(name, frame, "t", severity=1.0)
+    if script in READ[name].split():
+        assert hit.untreated == 0 and hit.delivered > 0
+    else:
+        assert hit.frame.equals(frame) and hit.delivered == 0
+        assert hit.untreated == (1 if KINDS[name].unit == "span" else corrupted("typos", frame.iloc[:1], "t", severity=1.0).units)
+
+
+def test_kanji_are_reported_and_kana_are_written_in_latin_letters():
+    hit = corrupted("transliteration", texts("東京 です カメラ", "日本", "123"), "t", severity=1.0, language="ja")
+    assert hit.frame["t"].tolist() == ["東京 desu kamera", "日本", "123"]
+    assert (hit.units, hit.eligible, hit.untreated) == (5, 2, 2)
+

@@ -60,7 +60,7 @@ class Cell:
     units: int = 0
     changed: int = 0  # rows
     exercised: bool = True
-    untreated: int = 0  # units in a language that the scenario knows nothing of
+    untreated: int = 0  # units in a language or script that the scenario knows nothing of
     left_out: int = 0  # rows that took no part
     caveat: str = ""  # why nothing may be judged by it, if it may not
 

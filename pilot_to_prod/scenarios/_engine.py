@@ -114,7 +114,7 @@ class Corruption:
     def _repr_html_(self) -> str:
         said = f"asked {self.asked}, delivered {self.delivered} of {self.eligible} eligible units"
         if self.untreated:
-            said += f"; {self.untreated} units are in languages that it knows nothing of"
+            said += f"; {self.untreated} units are in languages or scripts that it knows nothing of"
         return f"<p>{said}</p>" + self.ledger.table().head(10).to_html(index=False, escape=True)
 
 

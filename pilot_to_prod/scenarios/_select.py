@@ -39,7 +39,7 @@ class Pool:
     weights: np.ndarray | None = None
     words: Words | None = None
     language: np.ndarray | None = None  # of each eligible unit, where the kind asks for it
-    untreated: int = 0  # units in a language that the scenario knows nothing of
+    untreated: int = 0  # units in a language or script that the scenario knows nothing of
     _last: tuple[Cut, np.ndarray] | None = field(default=None, init=False, repr=False)  # what `lowest` found on its way
 
     @property

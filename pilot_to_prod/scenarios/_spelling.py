@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from pilot_to_prod.scenarios._tables import packaged
+from pilot_to_prod.scenarios._text import is_sign
 
 
 def letters(word: str) -> list[tuple[int, int]]:
@@ -19,6 +22,35 @@ def letters(word: str) -> list[tuple[int, int]]:
         elif out and out[-1][1] == i and unicodedata.category(c)[0] == "M":
             out[-1] = (out[-1][0], i + 1)
     return out
+
+
+@cache
+def script_of(
+    letter: str,
+) -> str | None:
+    "The script of a letter as Unicode calls it: LATIN, CYRILLIC, HAN; None for what is no letter."
+    from confusable_homoglyphs import categories
+
+    found = categories.alias(letter) if letter.isalpha() else None
+    return None if found == "COMMON" else found
+
+
+def written_in(
+    *scripts: str,  # as `script_of` says them
+) -> Callable[..., list[bool]]:
+    "A `reads` hook: units with a letter of one of these scripts, and those without any letter."
+
+    def reads(units: Sequence[str], place: Any = None, **params: Any) -> list[bool]:
+        found = ({script_of(c) for c in unit} - {None} for unit in units)
+        return [not some or not some.isdisjoint(scripts) for some in found]
+
+    return reads
+
+
+def with_spaces(units: Sequence[str], place: Any = None, **params: Any) -> list[bool]:
+    "A `reads` hook: units with a letter of a script that is written with spaces between words, and those without any letter."
+    lettered = ([c for c in unit if c.isalpha()] for unit in units)
+    return [not found or not all(map(is_sign, found)) for found in lettered]
 
 
 def pairs(word: str) -> list[tuple[int, int, int]]:
@@ -66,6 +98,12 @@ def misreadings(word: str) -> list[tuple[int, str, list[str]]]:
     "Where a word may be misread, what stands there, and as what."
     table = _confusions()
     return [(i, seen, read) for i, c in enumerate(word) for seen, read in table.get(c, ()) if word.startswith(seen, i)]
+
+
+@cache
+def misread_scripts() -> frozenset[str]:
+    "Scripts of which letters are misread, as `script_of` calls them."
+    return frozenset(x for seen in packaged("ocr_confusions.json") for c in seen if (x := script_of(c)) is not None)
 
 
 _TURNED = {"b": "dp", "d": "bq", "p": "qb", "q": "pd", "n": "u", "u": "n", "m": "w", "w": "m"}

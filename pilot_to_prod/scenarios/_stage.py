@@ -15,7 +15,7 @@ from pilot_to_prod.scenarios._draws import Draws, Keyed, key_hashes, name_hash, 
 from pilot_to_prod.scenarios._kernels import edited, gathered
 from pilot_to_prod.scenarios._kinds import Kind, Place, is_attribute
 from pilot_to_prod.scenarios._ledger import ColumnLedger, Entries, RowLedger, SchemaLedger, Spans
-from pilot_to_prod.scenarios._rows import UNKNOWN, Rows
+from pilot_to_prod.scenarios._rows import UNKNOWN, Rows, as_text
 from pilot_to_prod.scenarios._select import Bounded, Pool
 from pilot_to_prod.scenarios._text import PROTECTED, Words, packed, spans_of
 from pilot_to_prod.spec import Spec, canonical, guess_roles
@@ -40,7 +40,7 @@ class Count:
     eligible: int
     asked: int
     delivered: int
-    untreated: int = 0  # units in a language that the scenario knows nothing of
+    untreated: int = 0  # units in a language or script that the scenario knows nothing of
 
 
 @dataclass
@@ -151,7 +151,6 @@ class Stage:
                 self.tongues[c] = self.spec.data.language
                 continue
             from pilot_to_prod.scenarios._languages import detect
-            from pilot_to_prod.scenarios._rows import as_text
 
             texts = as_text(reference[c], c, role).dropna().drop_duplicates()
             texts = texts.iloc[:: max(1, len(texts) // _DETECTED)]
@@ -259,12 +258,17 @@ class Stage:
         return pool
 
     def _eligible_cells(self, rows: Rows, column: str, units: pd.Series, spoken: np.ndarray | None) -> np.ndarray:
-        "What the kind says of a column's cells, language by language where that matters."
+        "What the kind says of a column's cells: of those that it can treat, language by language where that matters."
         assert self.kind.eligible is not None
-        if spoken is None or self.kind.by_language is None:
+        if spoken is None:
             return np.asarray(self.kind.eligible(units, self._place(column, rows), **self.params), bool)
         out = np.zeros(len(units), bool)
-        for x in sorted(set(spoken.tolist()) & set(self.treats)):
+        if self.kind.by_language is None:
+            at = np.flatnonzero(np.isin(spoken, sorted(self.treats)))
+            if len(at):
+                out[at] = np.asarray(self.kind.eligible(units.iloc[at], self._place(column, rows, at), **self.params), bool)
+            return out
+        for x in sorted(set(spoken.tolist()) & self.treats):
             at = np.flatnonzero(spoken == x)
             said = self.kind.eligible(units.iloc[at], self._place(column, rows, at, x), **self._spoken(x))
             out[at] = np.asarray(said, bool)
@@ -288,6 +292,12 @@ class Stage:
             allowed = _both(allowed, treats)
         if self._asks_language and self.kind.unit == "span":  # texts without spans because of their language
             untreated = self._unread(rows, column, words)
+        if self.kind.reads is not None and len(words):
+            read = self._said(self.kind.reads, "reads", rows, words, column, language, allowed)
+            untreated += int(np.count_nonzero(_both(allowed, ~read)))
+            allowed = _both(allowed, read)
+        if self.kind.reads is not None and self.kind.unit == "span":
+            untreated += self._unreadable(rows, column, words)
         said = self._allowed(rows, words, column, language, allowed)
         allowed = allowed if said is None else _both(allowed, said)
         weights = None
@@ -318,6 +328,18 @@ class Stage:
         "Texts in languages that the kind knows nothing of."
         filled = np.diff(words.offsets) > 0
         return int((filled & ~np.isin(self._languages(rows, column), sorted(self.treats))).sum())
+
+    def _unreadable(self, rows: Rows, column: str, words: Words) -> int:
+        "Texts without a span that are in a script which the kind cannot treat, though it knows their language."
+        bare = (np.diff(words.opens) == 0) & (np.diff(words.offsets) > 0)
+        if self._asks_language:
+            bare &= np.isin(self._languages(rows, column), sorted(self.treats))
+        at = np.flatnonzero(bare)
+        if not len(at):
+            return 0
+        texts = as_text(rows.frame[column].iloc[at], column, self.columns[column]).tolist()
+        assert self.kind.reads is not None
+        return len(at) - int(np.count_nonzero(self.kind.reads(texts, self._place(column, rows, at), **self.params)))
 
     def _units(self, rows: Rows, column: str, role: str) -> Words:
         words = rows.words(column, role)
@@ -380,12 +402,26 @@ class Stage:
         self, rows: Rows, words: Words, column: str, language: np.ndarray | None, among: np.ndarray | None
     ) -> np.ndarray | None:
         "What the kind says of its units, None for all: over bytes where it can, else once for each distinct unit."
-        kind = self.kind
-        if (kind.eligible is None and kind.kernel is None) or not len(words):
+        if (self.kind.eligible is None and self.kind.kernel is None) or not len(words):
             return None
-        key = ("allowed", kind.name, column, self._spec_key(column))
-        if self.kind.unit == "word" and self.kind.learn is None and key in words.cache:
-            return words.cache[key]
+        return self._said(self.kind.eligible, "allowed", rows, words, column, language, among)
+
+    def _said(
+        self,
+        hook: Callable[..., Any] | None,
+        what: str,
+        rows: Rows,
+        words: Words,
+        column: str,
+        language: np.ndarray | None,
+        among: np.ndarray | None,
+    ) -> np.ndarray:
+        "What a hook says of each unit; None: what the kernel says of those that it may hit."
+        kind = self.kind
+        key = (what, kind.name, column, self._spec_key(column))
+        if kind.unit == "word" and kind.learn is None and key in words.cache:
+            found: np.ndarray = words.cache[key]
+            return found
         groups: list[tuple[str | None, Any]] = [(None, slice(None))]
         if language is not None and kind.by_language is not None:
             spoken = language if among is None else language[among]
@@ -393,13 +429,13 @@ class Stage:
         out = np.zeros(len(words), bool)
         for x, here in groups:
             params, place = self._spoken(x), self._place(column, rows, None, x)
-            if kind.kernel is not None and kind.kernel.can(words, params):
+            if what == "allowed" and kind.kernel is not None and kind.kernel.can(words, params):
                 out[here] = kind.kernel.eligible(words, params)[here]
-            elif kind.eligible is not None:
+            elif hook is not None:
                 codes, first = words.distinct
                 used = np.unique(codes[here])
                 said = np.zeros(len(first), bool)
-                said[used] = np.asarray(kind.eligible(words.strings(first[used]), place, **params), bool)
+                said[used] = np.asarray(hook(words.strings(first[used]), place, **params), bool)
                 out[here] = said[codes[here]]
             else:
                 out[here] = True

@@ -87,6 +87,14 @@ def _flags(points: np.ndarray) -> np.ndarray:
     return out
 
 
+@cache
+def is_sign(
+    letter: str,
+) -> bool:
+    "Whether a character counts as a word by itself: letters of scripts that are written without spaces."
+    return bool(_flags(np.array([ord(letter)]))[0] & _SOLO)
+
+
 def code_points(
     data: np.ndarray,  # UTF-8 bytes
     leads: np.ndarray,  # positions of first bytes

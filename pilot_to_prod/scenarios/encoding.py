@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from ._draws import Draws
 from ._kinds import Place, register
+from ._spelling import written_in
 from ..spec import Spec
 
 # %% ../../nbs/api/07_encoding.ipynb #a7f2bbe9
@@ -331,6 +332,7 @@ def _spots(word: str, digits: bool) -> list[int]:
     expect="invariant",
     about="all",
     eligible=lambda words, place, digits: [bool(_spots(w, digits)) for w in words],
+    reads=written_in("LATIN", "CYRILLIC", "GREEK"),
 )
 def homoglyphs(
     words: Sequence[str],

@@ -27,6 +27,7 @@ from . import _scripts as scripts
 from ._draws import Draws
 from ._engine import Place, register
 from ._kinds import is_attribute
+from ._spelling import script_of, written_in
 from ._tables import packaged, read_words, table_path
 from ._translators import translations, translator_named
 from ..spec import Spec, canonical
@@ -329,6 +330,12 @@ def _runs_of(
     script = scripts.scripts().get(language or "", "Latn") if into == "latin" else "Latn"
     return scripts.runs(texts, script)
 
+
+def _sounded(spans: Sequence[str], place: Place, *, language: str | None, into: str, scheme: str) -> list[bool]:
+    "All but Japanese kanji, whose sound depends on the word."
+    mute = language == "ja" and into == "latin"
+    return [not (mute and any(script_of(c) == "HAN" for c in span)) for span in spans]
+
 # %% ../../nbs/api/08_language.ipynb #72f68d3a
 def _in_letters(text: str, language: str | None, into: str, scheme: str) -> str:
     if into == "latin":
@@ -355,6 +362,7 @@ def _written_otherwise(spec: Spec) -> list[dict[str, Any]] | str:
     expect="invariant",
     find=_runs_of,
     eligible=lambda spans, place, **params: [_in_letters(s, **params) != s for s in spans],
+    reads=_sounded,
     variants=_written_otherwise,
     by_language="language",
     languages=lambda language, into, scheme: scripts.scripts() if into == "latin" else scripts.back_languages(),
@@ -370,7 +378,7 @@ def transliteration(
 ) -> list[str]:
     """Words of a language written in letters of another script: greeklish, Arabizi, pinyin, romaji, Cyrillic in Latin letters.
 
-    Of Japanese only kana are written in Latin letters: a run of kanji stays, and counts as a unit that cannot be hit.
+    Of Japanese only kana are written in Latin letters: a run of kanji stays, and is counted as untreated.
 
     Comes from: keyboards without the script, forms and text messages that take Latin letters only, people who grew up abroad.
     """
@@ -428,7 +436,7 @@ def _cuts(word: str, into: str) -> list[int]:
     return [i for i in range(1, min(len(word), 64)) if scripts.other_letter(word[i], into) != word[i]]
 
 # %% ../../nbs/api/08_language.ipynb #c6af65f9
-@register("language", unit="span", roles=("text",), expect="invariant", depth="deep", find=_mixable)
+@register("language", unit="span", roles=("text",), expect="invariant", depth="deep", find=_mixable, reads=written_in("LATIN", "CYRILLIC", "GREEK"))
 def script_mix(
     spans: Sequence[str],
     draws: Draws,

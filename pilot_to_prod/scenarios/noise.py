@@ -33,7 +33,7 @@ from pilot_to_prod.scenarios._numeric import (
 )
 from ._speech import SPOKEN, parts_of, said, tokens
 from ._slips import Slips
-from ._spelling import cased, core_of, dyslexic_edits, in_case_of, letters, looked_up, misreadings, pairs
+from ._spelling import cased, core_of, dyslexic_edits, in_case_of, letters, looked_up, misread_scripts, misreadings, pairs, with_spaces, written_in
 from ._tables import packaged, read_choices, table_path
 
 # %% ../../nbs/api/06_noise.ipynb #76bc9d7b
@@ -108,9 +108,10 @@ def typos(
     expect="invariant",
     depth="deep",
     eligible=lambda words, place: [bool(pairs(w)) for w in words],
+    reads=with_spaces,
 )
 def char_swap(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
-    """Two neighbouring letters of a word swapped; not in Chinese, Japanese or Thai, where each sign counts as a word.
+    """Two neighbouring letters of a word swapped; not in Chinese, Japanese or Thai, where each sign counts as a word: untreated.
 
     Comes from: two hands on one keyboard, the second one faster.
     """
@@ -129,11 +130,12 @@ def char_swap(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     expect="invariant",
     depth="deep",
     eligible=lambda words, place: [len(letters(w)) > 1 for w in words],
+    reads=with_spaces,
 )
 def char_delete(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     """One letter of a word left out.
 
-    Words of a single letter stay, and so do Chinese, Japanese and Thai, where each sign counts as a word.
+    Words of a single letter stay; Chinese, Japanese and Thai, where each sign counts as a word, are untreated.
 
     Comes from: a key that was not pressed hard enough, a dirty keyboard.
     """
@@ -227,6 +229,7 @@ def char_substitute(
     expect="invariant",
     about=("number", "email", "link"),
     eligible=lambda words, place: [bool(misreadings(w)) for w in words],
+    reads=lambda words, place: written_in(*misread_scripts())(words),
 )
 def ocr_errors(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     """Shapes that a scanner confuses, one a word: rn and m, cl and d, 0 and O; letters of nine scripts. No digit becomes another digit.

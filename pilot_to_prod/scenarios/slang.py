@@ -24,6 +24,7 @@ from ._draws import Draws
 from ._kinds import Place, register
 from ._languages import UNKNOWN
 from ._phrases import Phrases, Span, capital, own, shipped, stands_alone, word_spans
+from ._spelling import with_spaces, written_in
 from ._tables import packaged, read_choices, table_languages, table_path
 from ._text import _SOLO_RANGES
 
@@ -210,6 +211,7 @@ def _leet_spots(word: str) -> list[int]:
     expect="invariant",
     depth="deep",
     eligible=lambda words, place, share: [bool(_leet_spots(w)) for w in words],
+    reads=written_in("LATIN"),
 )
 def leet(
     words: Sequence[str],
@@ -334,6 +336,7 @@ def _taggable(texts: Sequence[str], place: Place, *, words: int) -> list[list[Sp
     expect="invariant",
     depth="deep",
     find=_taggable,
+    reads=with_spaces,
     variants=lambda spec: [{"words": 1}, {"words": 3}],
 )
 def hashtags(
@@ -435,6 +438,7 @@ def _held(word: str) -> tuple[int, int] | None:
     expect="invariant",
     depth="deep",
     eligible=lambda words, place: [_held(w) is not None for w in words],
+    reads=written_in("LATIN", "CYRILLIC", "GREEK", "ARABIC"),
 )
 def elongation(words: Sequence[str], draws: Draws, place: Place) -> list[str]:
     """The last vowel of a word held: sooo, pleaseee. Latin, Cyrillic, Greek and Arabic letters.

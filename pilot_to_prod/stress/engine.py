@@ -270,7 +270,7 @@ def _untreated(cells: Sequence[Done]) -> list[str]:
     "What scenarios could not treat, one note each."
     found = {d.cell.scenario: d.cell for d in cells if d.cell.untreated}
     return [
-        f"{name}: {c.untreated:,} of {c.units:,} units are in languages that it knows nothing of; they were left as they are"
+        f"{name}: {c.untreated:,} of {c.units:,} units are in languages or scripts that it knows nothing of; they were left as they are"
         for name, c in sorted(found.items())
     ]
 
