@@ -138,7 +138,7 @@ class Answers:
         digest = hashlib.sha256(json.dumps(self._meta(), sort_keys=True, ensure_ascii=False).encode())
         for start in range(0, len(self), _CHUNK):
             some = np.asarray(self.keys[start : start + _CHUNK], dtype=object)
-            digest.update("".join(f"{key}\0" for key in some.tolist()).encode())
+            digest.update("\0".join([*some.tolist(), ""]).encode())
         for array in self._arrays():
             for start in range(0, len(array), _CHUNK):
                 digest.update(np.ascontiguousarray(array[start : start + _CHUNK]).data)

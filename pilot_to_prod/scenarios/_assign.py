@@ -83,6 +83,11 @@ def _replaced(series: pd.Series, where: np.ndarray, new: Any, mixed: bool) -> pd
     fresh = np.empty(len(where), dtype=object)
     fresh[:] = list(new)
     gone = np.asarray(pd.isna(fresh), dtype=bool)
+    if isinstance(dtype, pd.StringDtype) and not mixed and _is_text(fresh[~gone]):
+        fresh[gone] = None
+        out = series.copy()
+        out.iloc[where] = pd.array(fresh, dtype=dtype)
+        return out
     dtype = np.dtype(object) if mixed else type_after(series, pd.Series(fresh[~gone]).infer_objects(), bool(gone.any()))
     if dtype == np.dtype(object):
         values = series.astype(object).to_numpy(copy=True)
@@ -92,6 +97,11 @@ def _replaced(series: pd.Series, where: np.ndarray, new: Any, mixed: bool) -> pd
     out = series.astype(dtype) if dtype != series.dtype else series.copy()
     out.iloc[where] = pd.Series(fresh, index=out.index[where]).where(~gone, None).astype(dtype).array
     return out
+
+
+def _is_text(values: np.ndarray) -> bool:
+    "Whether values are strings, all of them."
+    return pd.api.types.infer_dtype(values, skipna=False) in ("string", "empty")
 
 
 def type_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
@@ -104,7 +114,7 @@ def type_after(series: pd.Series, kept: pd.Series, gone: bool) -> Any:
     if pd.api.types.is_numeric_dtype(dtype):
         return _number_after(series, kept, gone) if none or pd.api.types.is_numeric_dtype(kept.dtype) else np.dtype(object)
     if isinstance(dtype, pd.StringDtype):
-        return dtype if all(isinstance(v, str) for v in kept) else np.dtype(object)
+        return dtype if isinstance(kept.dtype, pd.StringDtype) or _is_text(kept.to_numpy()) else np.dtype(object)
     if isinstance(dtype, pd.CategoricalDtype):
         return dtype if kept.isin(dtype.categories).all() else np.dtype(object)
     if pd.api.types.is_datetime64_any_dtype(dtype):
@@ -171,6 +181,10 @@ def differing(entries: ColumnLedger, hit: np.ndarray) -> int:
             both &= hit
             return int(np.count_nonzero(other) - np.count_nonzero(both))
         return int(np.count_nonzero(other))
+    if isinstance(before.dtype, pd.StringDtype) and before.dtype == after.dtype:
+        was, now = before.array[hit], after.array[hit]
+        unlike = (pd.Series(was) != pd.Series(now)).to_numpy(bool, na_value=True)  # true of two missing values, too
+        return int(np.count_nonzero(unlike & ~(was.isna() & now.isna())))
     old, new = entries.old, entries.new
     gone = np.asarray(pd.isna(old), bool) & np.asarray(pd.isna(new), bool)
     same = np.fromiter((type(a) is type(b) and a == b for a, b in zip(old, new, strict=True)), bool, len(old))

@@ -6,9 +6,11 @@ same draw whatever the batch, the order, the process or the number of workers.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 
 import numpy as np
+import pyarrow as pa
 from scipy.special import ndtri
 
 from pilot_to_prod.scenarios._kernels import GOLDEN, compiled, hash_bytes, kth_smallest, lowest, mix, unit_hashes
@@ -28,6 +30,12 @@ def key_hashes(keys: Sequence[str] | np.ndarray) -> np.ndarray:
     found = keys if isinstance(keys, np.ndarray) else np.array(keys, dtype=object)  # numpy's own text type drops trailing NULs
     if found.dtype.kind in "iu" and (not len(found) or found.min() >= 0):
         return _number_hashes(found.astype(np.uint64))
+    with suppress(pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):  # keys of other types, lone surrogates
+        text = pa.array(found, type=pa.large_string())
+        if not text.null_count:
+            _, edges, data = text.buffers()
+            ends = np.frombuffer(edges, np.int64, len(text) + 1)
+            return hash_bytes(np.frombuffer(data, np.uint8) if ends[-1] else np.zeros(0, np.uint8), ends[:-1], np.diff(ends))
     pieces = [str(k).encode("utf-8", "surrogatepass") for k in found.tolist()]
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
     starts = np.cumsum(lengths) - lengths

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -48,18 +48,27 @@ SectionName = Literal[
 SECTIONS: tuple[str, ...] = get_args(SectionName)  # of the card, in order
 
 # %% ../../nbs/api/01_spec.ipynb #2f96602c
-class Part(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _Metaclass
+else:
+    _Metaclass = type(BaseModel)
+
+
+class _Telling(_Metaclass):
+    "Calls of a class in Python; a file's parts are made by pydantic without them."
+
+    def __call__(cls, /, **given: Any) -> Any:
+        try:
+            return super().__call__(**given)
+        except ValidationError as e:
+            made: type[BaseModel] = cls  # type: ignore[assignment]
+            raise SpecError(cls.__name__, field_problems(e, None, _fields(made))) from None
+
+
+class Part(BaseModel, metaclass=_Telling):
     "A part of the promise: unknown keys are mistakes, values do not change. Made in Python, it raises SpecError with every mistake."
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    def __init__(self, /, **given: Any) -> None:
-        try:
-            super().__init__(**given)
-        except ValidationError as e:
-            raise SpecError(type(self).__name__, field_problems(e, None, _fields(type(self)))) from None
-
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic's own mark: files are read around it
 
 # %% ../../nbs/api/01_spec.ipynb #77550191
 class Column(Part):
