@@ -207,7 +207,14 @@ def test_the_lexicon_table_is_sound():
 
 
 @pytest.mark.parametrize(
-    ("language", "letters"), [("ru", "[\u0400-\u04ff]"), ("de", "[a-zA-ZäöüÄÖÜß]"), ("pl", "[a-zA-Ząćęłńóśźż]")]
+    ("language", "letters"),
+    [
+        ("ru", "[\u0400-\u04ff]"),
+        ("de", "[a-zA-ZäöüÄÖÜß]"),
+        ("pl", "[a-zA-Ząćęłńóśźż]"),
+        ("ar", "[\u0621-\u063a\u0641-\u064a]"),  # neither vowel signs nor tatweel
+        ("zh", "[\u4e00-\u9fff]"),
+    ],
 )
 def test_words_of_a_lexicon_are_in_its_script(language, letters):
     words = family.lexicon(language).values()
@@ -215,8 +222,14 @@ def test_words_of_a_lexicon_are_in_its_script(language, letters):
     assert len(odd) <= 12, odd  # names and loans: Café, ATM, E-mail
 
 
-def test_a_dozen_languages_count_on_every_real_text():
-    assert len(family.switchable()) >= 12 and {"ru", "no", "id"} <= set(family.switchable())
+def test_the_lexicons_of_arabic_and_chinese_are_nearly_full():
+    rows = packaged("language.sources.json")["lexicon_en.tsv"]["rows"]
+    assert min(len(family.lexicon(x)) for x in ("ar", "zh")) >= 0.9 * rows
+    assert not any(" " in new for new in family.lexicon("zh").values())
+
+
+def test_fifteen_languages_count_on_every_real_text():
+    assert len(family.switchable()) == 15 and {"ru", "no", "id", "ar", "zh"} <= set(family.switchable())
     table = family.lexicons()
     measured = table[[c for c in table if c.startswith("coverage on ")]]
     assert measured.shape[1] == 6 and (measured >= 0.55).all(axis=None)
@@ -252,6 +265,15 @@ def test_every_table_of_the_family_has_a_source():
 def test_code_switch_keeps_case_and_signs():
     said = after(family.code_switch(severity=1, language="de"), ["Where is it? (Parcel), the PARCEL! parcel's my parcel?"])
     assert said == ["Where is it? (Paket), the PAKET! parcel's my Paket?"]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("zh", "Where is it? (包裹), the 包裹! parcel's my 包裹?"), ("ar", "Where is it? (طرد), the طرد! parcel's my طرد?")],
+)
+def test_code_switch_into_scripts_without_capitals(language, said):
+    text = "Where is it? (Parcel), the PARCEL! parcel's my parcel?"
+    assert after(family.code_switch(severity=1, language=language), [text]) == [said]
 
 
 def test_code_switch_leaves_other_languages_and_counts_them():
@@ -303,7 +325,7 @@ def test_a_lexicon_that_is_none(name, said):
 
 def test_an_added_lexicon_is_known_and_listed(monkeypatch, tmp_path):
     monkeypatch.setattr(family, "_ADDED", {})
-    with pytest.raises(ValueError, match="no lexicon en → cy; known: en → da"):
+    with pytest.raises(ValueError, match="no lexicon en → cy; known: en → ar, en → da"):
         family.code_switch("text", severity=1, language="cy").fit(frame)
     family.add_lexicon("cy", {"Parcel": "parsel", "taxi": "Taxi"}, source="a test", licence="CC0-1.0")
     assert family.lexicon("cy") == {"parcel": "parsel"}

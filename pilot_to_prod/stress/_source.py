@@ -114,11 +114,18 @@ class Streamed:
             for field in file.schema_arrow:
                 whole = pa.types.is_integer(field.type)
                 simple = whole or pa.types.is_boolean(field.type)
-                if simple and field.name in plain and isinstance(plain[field.name], np.dtype):  # an index is no column
-                    parts = file.iter_batches(self.batch_rows, columns=[field.name])
-                    if any(batch.column(0).null_count for batch in parts):
-                        found[field.name] = np.dtype("float64") if whole else np.dtype(object)
+                column = simple and isinstance(plain.get(field.name), np.dtype)  # an index is no column
+                if column and self._has_gaps(file, field.name):
+                    found[field.name] = np.dtype("float64") if whole else np.dtype(object)
         return found
+
+    def _has_gaps(self, file: Any, column: str) -> bool:
+        "Whether a column has missing values: as the file's statistics say, else by reading it."
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        chunks = [g.column(j) for g in groups for j in range(g.num_columns) if g.column(j).path_in_schema == column]
+        if chunks and all(c.is_stats_set and c.statistics.has_null_count for c in chunks):
+            return any(c.statistics.null_count for c in chunks)
+        return any(batch.column(0).null_count for batch in file.iter_batches(self.batch_rows, columns=[column]))
 
     def _survey(self) -> None:
         "One pass over all rows: are they sound, what are their keys and labels, and what names them."
