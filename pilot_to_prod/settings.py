@@ -35,7 +35,11 @@ class Runs(_Section):
 
     folder: str = "runs"
     workers: PositiveInt = 2
-    engine: str = "nbclient"
+    engine: str = "warm"
+    retries: int = Field(2, ge=0)
+    backoff: PositiveFloat = 2
+    memory: int = Field(0, ge=0)
+    cluster: str = ""
 
 # %% ../nbs/api/00_settings.ipynb #0c4f78a7
 class Replay(_Section):

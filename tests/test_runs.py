@@ -14,6 +14,7 @@ import pytest
 from conftest import GATES, text_rows, write_pilot
 from filelock import FileLock
 
+import pilot_to_prod.runs._task as work
 import pilot_to_prod.runs.plan as room
 from pilot_to_prod.runs import STRESS, Plan, RunError, Store, Unit, look_at, make_plan, notebooks, run, subject_hashes
 from pilot_to_prod.settings import load_settings
@@ -230,6 +231,9 @@ def notebook(path: Path, source: str) -> Path:
     return path
 
 
+LIGHTLY = {"runs_workers": 2, "runs_engine": "nbclient", "runs_backoff": 0.1}
+
+
 def plan_of(folder: Path, after: dict[str, tuple[str, ...]] | None = None, **sources: str) -> tuple[Plan, object]:
     "A plan of small notebooks; a unit called scorecard would write the card."
     units = []
@@ -237,7 +241,7 @@ def plan_of(folder: Path, after: dict[str, tuple[str, ...]] | None = None, **sou
         path = notebook(folder / f"{name}.ipynb", source)
         waits = tuple(u.key for u in units if u.name in (after or {}).get(name, ()))
         units.append(Unit(name, path, {}, hash_json([name, file_hash(str(path))]), waits))
-    return Plan("tiny", tuple(units), {"spec": "s", "data": "d", "model": "m"}), settings_of(folder, runs_workers=2)
+    return Plan("tiny", tuple(units), {"spec": "s", "data": "d", "model": "m"}), settings_of(folder, **LIGHTLY)
 
 
 LIGHT = """
@@ -250,7 +254,7 @@ try:
         exec("".join(cell["source"]), work["parameters"] | {"__name__": "cell"} if cell["metadata"].get("tags") else globals() | work["parameters"])
 except Exception as e:
     said = {"status": "failed", "error": type(e).__name__, "message": str(e)}
-pathlib.Path(work["aside"]).write_text("{}")
+pathlib.Path(work["out"]).write_text("{}")
 task.with_suffix(".outcome").write_text(json.dumps(said))
 """
 
@@ -266,7 +270,7 @@ def light(monkeypatch, tmp_path) -> None:
         return subprocess.Popen([line[0], "-S", str(worker), *line[3:]], **given)
 
     stand_in = SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired)
-    monkeypatch.setattr(room, "subprocess", stand_in)
+    monkeypatch.setattr(work, "subprocess", stand_in)
 
 
 @pytest.fixture(autouse=True)
@@ -318,7 +322,7 @@ def test_failed_notebook_keeps_the_others_and_is_told(tmp_path, request):
 
 def test_record_comes_after_what_it_names(tmp_path, monkeypatch, light):
     plan, settings = plan_of(tmp_path, one="open(output, 'w').write('x')")
-    write, seen = room.write_json, []
+    write, seen = work.write_json, []
 
     def watched(path: Path, value: dict) -> None:
         if path.parent.name == "records":
@@ -327,7 +331,7 @@ def test_record_comes_after_what_it_names(tmp_path, monkeypatch, light):
             assert not (folder / "record.json").exists()
         write(path, value)
 
-    monkeypatch.setattr(room, "write_json", watched)
+    monkeypatch.setattr(work, "write_json", watched)
     made = run(plan, settings)
     assert seen == [{"evidence/one.parquet": True, "one.ipynb": True}]
     assert json.loads((made.folder / "record.json").read_text(encoding="utf-8"))["records"].keys() == {"one"}
@@ -343,7 +347,7 @@ def test_notebook_that_leaves_no_output_is_a_failure_and_not_a_crash(tmp_path, l
 def test_deadline_of_a_run_ends_its_notebooks(tmp_path, light):
     plan, _ = plan_of(tmp_path, one="import threading; threading.Event().wait()")
     began = time.monotonic()
-    made = run(plan, settings_of(tmp_path, deadlines_run=1))
+    made = run(plan, settings_of(tmp_path, deadlines_run=1, **LIGHTLY))
     assert time.monotonic() - began < 25
     assert [(o.status, o.error) for o in made.outcomes] == [("failed", "RunDeadline")]
     assert "[deadlines] run" in made.outcomes[0].message

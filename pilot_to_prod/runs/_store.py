@@ -1,9 +1,12 @@
-"""Where runs are kept: folders, records written last, and one chain of manifests a pilot."""
+"""Where runs are kept, on this machine or at any fsspec URL: folders, records written last, one chain of manifests a pilot, and a lock."""
 
 import json
 import os
+import threading
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +14,127 @@ from filelock import FileLock, Timeout
 
 from pilot_to_prod.spec import hash_json
 
+LEASE, RENEWED = 60.0, 15.0  # seconds after which a lock at a URL that nobody renews is free; how often its holder renews it
+
 
 class RunError(RuntimeError):
     "A run that cannot be started or finished, with what to do."
 
 
-def write_json(path: Path, value: Any) -> None:
-    "Written aside, flushed, renamed: the final name holds a whole file or none."
+def place(
+    folder: str | Path,  # on this machine, or an fsspec URL such as s3://bucket/runs
+) -> Path:  # with the methods of pathlib.Path, wherever it is
+    "A folder by path or URL; what it lists is as it is now. Raises RunError where the file system of a URL is not installed."
+    if isinstance(folder, Path):
+        return folder
+    if "://" not in folder or folder.startswith("file://"):
+        return Path(folder.removeprefix("file://"))
+    from upath import UPath
+
+    try:
+        found: Path = UPath(folder, use_listings_cache=False, skip_instance_cache=True)
+        found.fs  # type: ignore[attr-defined]  # noqa: B018 - made when it is asked for
+    except (ImportError, ValueError) as e:
+        raise RunError(f"{folder}: {e}") from None
+    return found
+
+
+def is_here(folder: Path) -> bool:
+    "Whether a folder is on this machine's disk."
+    return "://" not in str(folder)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    "The final name holds a whole file or none: written aside, flushed and renamed; at a URL an object appears when it is whole."
+    if not is_here(path):
+        path.write_bytes(data)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")
-    with aside.open("w", encoding="utf-8") as out:
-        json.dump(value, out, sort_keys=True, ensure_ascii=False, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    "As `write_bytes`, in canonical order."
+    write_bytes(path, json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1).encode())
 
 
 def read_json(path: Path) -> Any | None:
     "What a file holds; None where there is none, or only a torn one."
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
+
+
+class Lease:
+    """A lock at a URL: an object that only one can create, and that its holder renews.
+
+    A holder that was killed renews nothing, so that after a minute the lock is free.
+    """
+
+    def __init__(self, path: Path, lease: float = LEASE, renewed: float = RENEWED) -> None:
+        self.path, self.lease, self.renewed = path, lease, renewed
+        self.mine = uuid.uuid4().hex
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def _said(self) -> bytes:
+        return json.dumps({"holder": self.mine, "until": time.time() + self.lease}).encode()
+
+    def _create(self) -> bool:
+        "Whether the object was made by this call."
+        fs, path = self.path.fs, self.path.path  # type: ignore[attr-defined]
+        try:
+            fs.pipe_file(path, self._said(), mode="create")
+        except (FileExistsError, OSError) as e:
+            if isinstance(e, FileExistsError) or "PreconditionFailed" in str(e) or "pre-conditions" in str(e):
+                return False
+            raise
+        return True
+
+    def acquire(self) -> bool:
+        "Whether it is held now."
+        if not self._create():
+            held = read_json(self.path)
+            if isinstance(held, dict) and held.get("until", 0) > time.time():
+                return False
+            with suppress(FileNotFoundError):
+                self.path.unlink()
+            if not self._create():
+                return False
+        self._thread = threading.Thread(target=self._renew, name="p2p-lease", daemon=True)
+        self._thread.start()
+        return True
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self.renewed):
+            with suppress(OSError):  # the next time, or the lease ends
+                self.path.write_bytes(self._said())
+
+    def release(self) -> None:
+        "Free it, if it is still this one's."
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        held = read_json(self.path)
+        if isinstance(held, dict) and held.get("holder") == self.mine:
+            self.path.unlink()
 
 
 class Store:
     "The runs of one pilot in a folder."
 
-    def __init__(self, folder: Path, pilot: str) -> None:
-        self.folder = folder / pilot
+    def __init__(self, folder: str | Path, pilot: str) -> None:
+        self.folder = place(folder) / pilot
 
     def open(self) -> None:
         "Make sure that it can be written. Raises RunError."
@@ -49,31 +145,36 @@ class Store:
             probe.unlink()
         except OSError as e:
             raise RunError(
-                f"{self.folder}: the runs folder cannot be written ({e.strerror}). "
+                f"{self.folder}: the runs folder cannot be written ({e.strerror or e}). "
                 "Give another one: --runs FOLDER, P2P_RUNS_FOLDER, or [runs] folder in settings.ini."
             ) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        "Held while a run is under way; the system frees it when its holder dies. Raises RunError when it is held."
-        lock = FileLock(self.folder / ".lock")
+        "Held while a run is under way, and free once its holder is dead. Raises RunError when it is held."
+        taken = FileLock(self.folder / ".lock") if is_here(self.folder) else Lease(self.folder / ".lock")
         try:
-            lock.acquire(timeout=0)
+            held = bool(taken.acquire(timeout=0)) if isinstance(taken, FileLock) else taken.acquire()
         except Timeout:
-            raise RunError(
-                f"{self.folder}: another run of this pilot is under way. Wait for it, or use another runs folder."
-            ) from None
+            held = False
+        if not held:
+            raise RunError(f"{self.folder}: another run of this pilot is under way. Wait for it, or use another runs folder.")
         try:
             yield
         finally:
-            lock.release()
+            taken.release()
 
-    def run_folder(self, plan_hash: str) -> tuple[Path, bool]:
+    def runs(self) -> list[Path]:
+        "The folders of its runs, oldest first."
+        return sorted(p for p in self.folder.glob("[0-9]*-*") if p.is_dir())
+
+    def run_folder(self, plan_hash: str, fresh: bool = False) -> tuple[Path, bool]:
         "The folder of a plan, and whether it was begun before: plans are numbered and named by their hash."
-        begun = sorted(self.folder.glob(f"*-{plan_hash[:10]}"))
-        if begun:
+        there = self.runs()
+        begun = [p for p in there if p.name.endswith(f"-{plan_hash[:10]}")]
+        if begun and not fresh:
             return begun[-1], True
-        last = max((int(p.name.split("-")[0]) for p in self.folder.glob("[0-9]*-*") if p.is_dir()), default=0)
+        last = max((int(p.name.split("-")[0]) for p in there), default=0)
         return self.folder / f"{last + 1:04d}-{plan_hash[:10]}", False
 
     def manifests(self) -> list[dict[str, Any]]:

@@ -8,28 +8,30 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/runs.html.md"""
 __all__ = ['STRESS', 'DEPTHS', 'environment', 'subject_hashes', 'Unit', 'Plan', 'make_plan', 'Outcome', 'Run', 'run']
 
 # %% ../../nbs/api/21_runs.ipynb #54da691c
+import heapq
 import importlib.util
-import json
-import os
+import itertools
 import platform
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ._executors import executor_of
 from ._notebooks import check_parameters, notebooks
-from ._store import RunError, Store, look_at, read_json, write_json
+from ._store import RunError, Store, is_here, look_at, read_json, write_json
+from ._task import LATE, RETRIED, Task, do, stopped
 from ..settings import Settings
 from ..spec import Spec, file_hash, hash_json, near
+
 
 # %% ../../nbs/api/21_runs.ipynb #7d3fb04e
 _PACKAGES = ("pilot-to-prod", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow", "papermill")
@@ -189,13 +191,15 @@ class Outcome:
     seconds: float = 0.0
     error: str | None = None
     message: str | None = None
+    attempts: int = 1
+
 
 # %% ../../nbs/api/21_runs.ipynb #fbf5d348
-def _outputs(folder: Path, name: str) -> dict[str, Path]:
+def _outputs(name: str) -> tuple[str, ...]:
     "What a notebook leaves in the run's folder."
     if name == "scorecard":
-        return {f"scorecard.{f}": folder / f"scorecard.{f}" for f in ("html", "json", "xml", "md")}
-    return {f"evidence/{name}.parquet": folder / "evidence" / f"{name}.parquet"}
+        return tuple(f"scorecard.{form}" for form in ("html", "json", "xml", "md"))
+    return f"evidence/{name}.parquet", f"evidence/{name}.*.parquet"
 
 
 def _is_done(folder: Path, unit: Unit) -> bool:
@@ -205,80 +209,28 @@ def _is_done(folder: Path, unit: Unit) -> bool:
         return False
     return all((folder / n).is_file() and file_hash(str(folder / n)) == h for n, h in record["outputs"].items())
 
+
 # %% ../../nbs/api/21_runs.ipynb #10114ee3
-class _Running:
-    "A unit under way."
+def _task(unit: Unit, folder: Path, settings: Settings, look: int, left: float, attempt: int) -> Task:
+    "The work of a unit: where it finds its inputs and leaves its outputs."
+    card = unit.name == "scorecard"
+    return Task(
+        name=unit.name,
+        key=unit.key,
+        notebook=unit.notebook.read_text(encoding="utf-8"),
+        parameters={**unit.parameters, **({"look": look} if card else {})},
+        folder=str(folder),
+        writes={"output": "." if card else f"evidence/{unit.name}.parquet"},
+        outputs=_outputs(unit.name),
+        reads={"evidence": "evidence"} if card else {},
+        engine=None if settings.runs.engine == "nbclient" else settings.runs.engine,
+        cwd=str(Path.cwd()),
+        cell_deadline=settings.deadlines.cell,
+        left=left,
+        memory=settings.runs.memory * 1_000_000 or None,
+        attempt=attempt,
+    )
 
-    def __init__(self, unit: Unit, folder: Path, scratch: Path, settings: Settings, extra: dict[str, Any]) -> None:
-        self.unit, self.folder, self.started = unit, folder, time.monotonic()
-        self.task, self.aside = scratch / f"{unit.name}.json", folder / f".{unit.name}.part.ipynb"
-        work = {
-            "notebook": str(unit.notebook),
-            "aside": str(self.aside),
-            "parameters": {**unit.parameters, **extra},
-            "engine": None if settings.runs.engine == "nbclient" else settings.runs.engine,
-            "cwd": str(Path.cwd()),
-            "cell_deadline": settings.deadlines.cell,
-        }
-        self.task.write_text(json.dumps(work), encoding="utf-8")
-        self.log = (scratch / f"{unit.name}.log").open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pilot_to_prod.runs._work", str(self.task)],
-            stdout=self.log,
-            stderr=self.log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "TQDM_DISABLE": "1"},  # no bars in the audit record
-        )
-
-    def kill(self) -> None:
-        "End the notebook and everything that it started."
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-        except (ProcessLookupError, AttributeError):
-            self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    def outcome(self, late: bool = False) -> Outcome:
-        "What became of it; the notebook and its record are put in place."
-        seconds = time.monotonic() - self.started
-        self.log.close()
-        if late:
-            self.kill()
-        said = read_json(self.task.with_suffix(".outcome")) or {
-            "status": "failed",
-            "error": "RunDeadline" if late else "ProcessDied",
-            "message": "the run's deadline passed ([deadlines] run)"
-            if late
-            else f"the process ended with {self.process.returncode} and said: "
-            f"{Path(self.log.name).read_bytes()[-400:].decode(errors='replace')}",
-        }
-        name = self.unit.name
-        gone = [n for n, p in _outputs(self.folder, name).items() if not p.is_file()]
-        if said["status"] == "done" and gone:
-            said = {
-                "status": "failed",
-                "error": "NoOutput",
-                "message": f"the notebook ended well but did not write {', '.join(gone)}",
-            }
-        if self.aside.exists():
-            self.aside.replace(self.folder / (f"{name}.ipynb" if said["status"] == "done" else f"{name}.failed.ipynb"))
-        if said["status"] == "done":
-            (self.folder / f"{name}.failed.ipynb").unlink(missing_ok=True)
-            hashes = {
-                n: file_hash(str(p))
-                for n, p in {**_outputs(self.folder, name), f"{name}.ipynb": self.folder / f"{name}.ipynb"}.items()
-            }
-        else:
-            hashes = {}
-        write_json(
-            self.folder / "records" / f"{name}.json",
-            {"key": self.unit.key, "name": name, "seconds": round(seconds, 3), "outputs": hashes, **said},
-        )
-        return Outcome(name, said["status"], seconds, said["error"], said["message"])
 
 # %% ../../nbs/api/21_runs.ipynb #abe35292
 @dataclass(frozen=True)
@@ -318,82 +270,108 @@ def run(
     *,
     fresh: bool = False,  # do again what was done
     say: Callable[[str], None] = lambda text: None,  # told of every beginning and end
+    executor: Executor | None = None,  # where the notebooks are executed; None: as settings say
 ) -> Run:
     "Execute what a plan still lacks. Raises RunError when nothing can be started; Ctrl-C ends the notebooks under way and keeps what is done."
-    store = Store(Path(settings.runs.folder), plan.pilot)
+    store = Store(settings.runs.folder, plan.pilot)
     store.open()
-    with store.lock(), tempfile.TemporaryDirectory(prefix="p2p-") as scratch, _terminable():
+    with store.lock(), _terminable():
         chain = store.manifests()
-        folder, begun = store.run_folder(plan.hash)
-        if begun and fresh:
-            folder = (
-                store.folder
-                / f"{max(int(p.name.split('-')[0]) for p in store.folder.glob('[0-9]*-*')) + 1:04d}-{plan.hash[:10]}"
-            )
+        folder, _ = store.run_folder(plan.hash, fresh)
         for part in ("records", "evidence"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         look = look_at(chain, plan.hashes["spec"], plan.hashes["data"], plan.hashes["model"])
-        outcomes = _execute(plan, folder, Path(scratch), settings, look, say)
+        outcomes = _Execution(plan, folder, settings, look, say).outcomes(executor)
         done = all(o.status in ("done", "cached") for o in outcomes.values())
         manifest = _finish(store, plan, folder, look, chain) if done else None
     return Run(folder, tuple(outcomes[u.name] for u in plan.units), manifest)
 
+
 # %% ../../nbs/api/21_runs.ipynb #7e60cd7f
-def _execute(
-    plan: Plan, folder: Path, scratch: Path, settings: Settings, look: int, say: Callable[[str], None]
-) -> dict[str, Outcome]:
-    outcomes: dict[str, Outcome] = {}
-    waiting: list[Unit] = []
-    running: list[_Running] = []
-    for unit in plan.units:
-        if _is_done(folder, unit):
-            outcomes[unit.name] = Outcome(unit.name, "cached")
-            say(f"{unit.name}: done before")
+class _Execution:
+    "A plan under way: what waits, what runs, what is to be tried again and when."
+
+    def __init__(self, plan: Plan, folder: Path, settings: Settings, look: int, say: Callable[[str], None]) -> None:
+        self.plan, self.folder, self.settings, self.look, self.say = plan, folder, settings, look, say
+        self.until = time.monotonic() + settings.deadlines.run
+        self.ended: dict[str, Outcome] = {}
+        self.running: dict[Future[dict[str, Any]], tuple[Unit, int]] = {}
+        self.again: list[tuple[float, int, Unit, int]] = []  # when, a number that parts equals, unit, attempt
+        self._number = itertools.count()
+
+    def outcomes(self, executor: Executor | None) -> dict[str, Outcome]:
+        "Execute what is not done; what is done stays."
+        waiting: list[Unit] = []
+        for unit in self.plan.units:
+            if _is_done(self.folder, unit):
+                self.ended[unit.name] = Outcome(unit.name, "cached")
+                self.say(f"{unit.name}: done before")
+            else:
+                waiting.append(unit)
+        if not waiting:
+            return self.ended
+        with executor_of(self.settings, executor) as chosen:
+            try:
+                while waiting or self.running or self.again:
+                    waiting = [u for u in waiting if not self._begun(u, chosen)]
+                    while self.again and self.again[0][0] <= time.monotonic():
+                        _, _, unit, attempt = heapq.heappop(self.again)
+                        self._submit(unit, attempt, chosen)
+                    self._settle()
+            except BaseException:
+                for future in self.running:
+                    future.cancel()
+                with stopped():
+                    wait(self.running, timeout=30)
+                raise
+        return self.ended
+
+    def _begun(self, unit: Unit, executor: Executor) -> bool:
+        "Whether a unit need wait no longer: it was handed over, or can never start."
+        before = [u.name for u in self.plan.units if u.key in unit.after]
+        if any(n not in self.ended for n in before):
+            return False
+        if all(self.ended[n].status in ("done", "cached") for n in before):
+            self._submit(unit, 1, executor)
         else:
-            waiting.append(unit)
-    until = time.monotonic() + settings.deadlines.run
-    try:
-        while waiting or running:
-            for unit in list(waiting):
-                ready = _readiness(unit, plan, outcomes)
-                if ready is None or len(running) >= settings.runs.workers and ready:
-                    continue
-                waiting.remove(unit)
-                if not ready:
-                    outcomes[unit.name] = Outcome(unit.name, "skipped", 0, None, "a notebook before it failed")
-                    say(f"{unit.name}: skipped, a notebook before it failed")
-                    continue
-                say(f"{unit.name}: started")
-                running.append(_Running(unit, folder, scratch, settings, _where(folder, unit, look)))
-            for one in list(running):
-                late = time.monotonic() > until
-                if one.process.poll() is None and not late:
-                    continue
-                running.remove(one)
-                o = outcomes[one.unit.name] = one.outcome(late)
-                say(f"{o.name}: {o.status} after {o.seconds:.0f} s" + (f" ({o.error})" if o.error else ""))
-            time.sleep(0.05)
-    finally:
-        for one in running:
-            one.kill()
-            one.aside.unlink(missing_ok=True)
-    return outcomes
+            self.ended[unit.name] = Outcome(unit.name, "skipped", 0, None, "a notebook before it failed")
+            self.say(f"{unit.name}: skipped, a notebook before it failed")
+        return True
 
-# %% ../../nbs/api/21_runs.ipynb #f97585be
-def _readiness(unit: Unit, plan: Plan, outcomes: dict[str, Outcome]) -> bool | None:
-    "True: may start; False: never; None: not yet."
-    before = [u.name for u in plan.units if u.key in unit.after]
-    if any(n not in outcomes for n in before):
-        return None
-    return all(outcomes[n].status in ("done", "cached") for n in before)
+    def _submit(self, unit: Unit, attempt: int, executor: Executor) -> None:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            self._end(unit, attempt, {"status": "failed", "error": LATE, "message": "the run's deadline passed ([deadlines] run)"})
+            return
+        task = _task(unit, self.folder, self.settings, self.look, left, attempt)
+        self.running[executor.submit(do, task)] = unit, attempt
+        self.say(f"{unit.name}: started" + (f", attempt {attempt}" if attempt > 1 else ""))
 
+    def _settle(self) -> None:
+        "Wait until something ends or is to be tried again, and take note of it."
+        until = self.again[0][0] if self.again else time.monotonic() + 5
+        if not self.running:  # nothing, or something to be tried again; or what waits can never start
+            time.sleep(max(0.0, until - time.monotonic()) if self.again else 0)
+            return
+        done, _ = wait(self.running, timeout=max(0.05, until - time.monotonic()), return_when=FIRST_COMPLETED)
+        for future in done:
+            unit, attempt = self.running.pop(future)
+            try:
+                said = future.result()
+            except Exception as e:  # noqa: BLE001 - a worker that died, a store that is full: an outcome of this unit
+                said = {"status": "failed", "error": type(e).__name__, "message": str(e)[:4000]}
+            if said["status"] != "done" and said["error"] in RETRIED and attempt <= self.settings.runs.retries:
+                pause = self.settings.runs.backoff * 2 ** (attempt - 1)
+                heapq.heappush(self.again, (time.monotonic() + pause, next(self._number), unit, attempt + 1))
+                self.say(f"{unit.name}: {said['error']}, tried again in {pause:.0f} s")
+            else:
+                self._end(unit, attempt, said)
 
-def _where(folder: Path, unit: Unit, look: int) -> dict[str, Any]:
-    "Where a notebook finds its inputs and leaves its outputs."
-    here = folder.resolve()
-    if unit.name == "scorecard":
-        return {"evidence": str(here / "evidence"), "output": str(here), "look": look}
-    return {"output": str(here / "evidence" / f"{unit.name}.parquet")}
+    def _end(self, unit: Unit, attempt: int, said: dict[str, Any]) -> None:
+        seconds = said.get("seconds", 0.0)
+        self.ended[unit.name] = Outcome(unit.name, said["status"], seconds, said["error"], said["message"], attempt)
+        self.say(f"{unit.name}: {said['status']} after {seconds:.0f} s" + (f" ({said['error']})" if said["error"] else ""))
+
 
 # %% ../../nbs/api/21_runs.ipynb #9b02b57c
 def _finish(store: Store, plan: Plan, folder: Path, look: int, chain: list[dict[str, Any]]) -> dict[str, Any]:
@@ -413,7 +391,9 @@ def _finish(store: Store, plan: Plan, folder: Path, look: int, chain: list[dict[
         "verdict": card["timing"]["verdict"],
         "card": card["timing_hash"],
         "environment": environment(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     manifest = store.append(entry)
     write_json(folder / "record.json", manifest)
     return manifest
+
