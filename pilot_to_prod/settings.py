@@ -40,6 +40,8 @@ class Runs(_Section):
     backoff: PositiveFloat = 2
     memory: int = Field(0, ge=0)
     cluster: str = ""
+    keep: int = Field(0, ge=0)
+    keep_days: int = Field(0, ge=0)
 
 # %% ../nbs/api/00_settings.ipynb #0c4f78a7
 class Replay(_Section):
