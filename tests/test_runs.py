@@ -273,17 +273,6 @@ def light(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(work, "subprocess", stand_in)
 
 
-@pytest.fixture(autouse=True)
-def _no_card_is_asked_of_plans_without_one(monkeypatch):
-    known = room.read_json
-
-    def read(path: Path):
-        found = known(path)
-        return {"timing": {"verdict": "hold"}, "timing_hash": "t"} if found is None and path.name == "scorecard.json" else found
-
-    monkeypatch.setattr(room, "read_json", read)
-
-
 def test_failed_notebook_keeps_the_others_and_is_told(tmp_path, request):
     good = "open(output, 'w').write('x')"
     after = {"last": ("one", "bad")}

@@ -193,7 +193,12 @@ def _apart(task: Task, notebook: Path, out: Path, work: dict[str, Any], scratch:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    "End a process and everything that it started."
+    "End a process and everything that it started: kernels have sessions of their own, and so may what they started."
+    import psutil
+
+    started = []
+    with suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid).children(recursive=True)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM) if hasattr(os, "killpg") else process.terminate()
     try:
@@ -201,6 +206,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
         process.wait()
+    for one in started:
+        with suppress(psutil.NoSuchProcess):  # psutil knows one process from a later one of the same number
+            one.kill()
 
 
 @contextmanager

@@ -380,7 +380,7 @@ def _finish(store: Store, plan: Plan, folder: Path, look: int, chain: list[dict[
     before = [m for m in chain if m["run"] == folder.name and m["records"] == records]
     if before:
         return before[-1]
-    card = read_json(folder / "scorecard.json") or {}
+    card = read_json(folder / "scorecard.json")  # None: a plan of other notebooks
     entry = {
         "run": folder.name,
         "pilot": plan.pilot,
@@ -388,8 +388,8 @@ def _finish(store: Store, plan: Plan, folder: Path, look: int, chain: list[dict[
         **plan.hashes,
         "look": look,
         "records": records,
-        "verdict": card["timing"]["verdict"],
-        "card": card["timing_hash"],
+        "verdict": card["timing"]["verdict"] if card else None,
+        "card": card["timing_hash"] if card else None,
         "environment": environment(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -1,0 +1,269 @@
+"""One plan, executed by threads, by Dask workers, on disk and on an object store: the same results, and what dies is tried again."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import write_pilot
+from test_runs import notebook
+
+from pilot_to_prod.runs import Plan, RunError, Store, Unit, make_plan, run
+from pilot_to_prod.runs._store import Lease, place, read_json
+from pilot_to_prod.settings import Settings, load_settings
+from pilot_to_prod.spec import Spec, file_hash, hash_json
+
+QUICK = {
+    "replay.suite": "missing, messy",
+    "replay.severities": "0.3",
+    "replay.seeds": "0",
+    "latency.runs": 2,
+    "latency.calls": 3,
+    "latency.warmup": 0,
+}
+
+
+def settings_of(folder: Path | str, **flags: Any) -> Settings:
+    given = {k.replace("_", ".", 1): v for k, v in flags.items()}
+    return load_settings({"runs.folder": str(folder), **QUICK, **given}, start=Path("/"), environ={})
+
+
+def small(folder: Path, **sources: str) -> Plan:
+    "A plan of small notebooks."
+    units = []
+    for name, source in sources.items():
+        path = notebook(folder / f"{name}.ipynb", source)
+        units.append(Unit(name, path, {}, hash_json([name, file_hash(str(path))])))
+    return Plan("tiny", tuple(units), {"spec": "s", "data": "d", "model": "m"})
+
+
+def hashed(folder: Path) -> dict[str, str]:
+    "What of a run must not depend on where it was executed."
+    card = read_json(folder / "scorecard.json")
+    assert card is not None
+    evidence = {p.name: file_hash(str(p)) for p in sorted((folder / "evidence").glob("*.parquet"))}
+    return {"card": hash_json(card["content"]), **evidence}
+
+
+@pytest.fixture(scope="module")
+def pilot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pilot(tmp_path_factory.mktemp("pilot") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def one_thread(pilot: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    "The results of one thread on the disk."
+    settings = settings_of(tmp_path_factory.mktemp("one") / "runs", runs_workers=1)
+    made = run(make_plan(Spec.load(pilot), settings), settings)
+    assert not made.failed
+    return hashed(made.folder)
+
+
+def test_two_threads_give_the_same_bytes(pilot: Path, tmp_path: Path, one_thread: dict[str, str]) -> None:
+    settings = settings_of(tmp_path / "runs", runs_workers=2)
+    made = run(make_plan(Spec.load(pilot), settings), settings)
+    assert not made.failed and hashed(made.folder) == one_thread
+    assert [p.name for p in made.folder.iterdir() if p.name.startswith(".")] == []
+
+
+def test_two_dask_workers_give_the_same_bytes(pilot: Path, tmp_path: Path, one_thread: dict[str, str]) -> None:
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    settings = settings_of(tmp_path / "runs", runs_workers=2, runs_cluster="local")
+    made = run(make_plan(Spec.load(pilot), settings), settings)
+    assert not made.failed and hashed(made.folder) == one_thread
+
+
+# ---- an object store
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    "A server of the S3 protocol on this machine; the URL of a bucket."
+    pytest.importorskip("moto", reason="moto is not installed")
+    pytest.importorskip("s3fs", reason="the extra s3 is not installed")
+    port, folder = free_port(), tmp_path_factory.mktemp("s3")
+    log = (folder / "log").open("wb")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    known = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
+    known |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_EC2_METADATA_DISABLED": "true"}
+    before = {n: os.environ.get(n) for n in known}
+    os.environ.update(known)
+    with log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            for _ in range(300):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=1).close()
+                    break
+                except OSError:
+                    assert server.poll() is None, (folder / "log").read_text()
+                    time.sleep(0.1)
+            bucket = place("s3://bucket")
+            bucket.mkdir(parents=True, exist_ok=True)
+            yield "s3://bucket"
+        finally:
+            server.terminate()
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name)
+                else:
+                    os.environ[name] = value
+
+
+def test_an_object_store_holds_the_same_bytes_and_goes_on(
+    pilot: Path, s3: str, one_thread: dict[str, str], tmp_path: Path
+) -> None:
+    settings = settings_of(f"{s3}/runs", runs_workers=2)
+    plan = make_plan(Spec.load(pilot), settings)
+    made = run(plan, settings)
+    assert not made.failed, made.failed
+    local = tmp_path / "copy"
+    for name in ("scorecard.json", *(f"evidence/{p.name}" for p in (made.folder / "evidence").glob("*.parquet"))):
+        (local / name).parent.mkdir(parents=True, exist_ok=True)
+        (local / name).write_bytes((made.folder / name).read_bytes())
+    assert hashed(local) == one_thread
+    assert [o.status for o in run(plan, settings).outcomes] == ["cached"] * 3
+    (made.folder / "evidence" / "missing.parquet").write_bytes(b"changed")
+    again = run(plan, settings)
+    assert [o.status for o in again.outcomes] == ["done", "cached", "cached"] and again.folder == made.folder
+    assert len(Store(f"{s3}/runs", "tiny").manifests()) == 2  # the record of a notebook that was done again is another
+
+
+def test_a_lock_at_a_url_is_one_holder_s_and_free_after_its_death(s3: str) -> None:
+    path = place(f"{s3}/locks") / "one.lock"
+    first, second = Lease(path, lease=1.0, renewed=0.2), Lease(path, lease=1.0, renewed=0.2)
+    assert first.acquire() and not second.acquire()
+    time.sleep(1.5)
+    assert not second.acquire()  # it was renewed
+    first._stop.set()  # as if the holder had been killed
+    time.sleep(1.3)
+    assert second.acquire()
+    first.release()  # it is not its own any more
+    assert path.exists()
+    second.release()
+    assert not path.exists()
+
+
+def test_two_runs_at_once_are_refused_at_a_url(s3: str) -> None:
+    store = Store(f"{s3}/others", "tiny")
+    store.open()
+    with store.lock(), pytest.raises(RunError, match="another run of this pilot is under way"), store.lock():
+        pass
+    with store.lock():
+        pass
+
+
+# ---- what dies is tried again
+
+
+DIES_ONCE = """
+import os, pathlib, signal
+first = pathlib.Path({marker!r})
+if not first.exists():
+    first.write_text("")
+    os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path(output).write_text("x")
+"""
+
+
+@pytest.mark.parametrize("engine", ["warm", "nbclient"])
+def test_a_dead_kernel_is_tried_again_and_a_failing_cell_is_not(tmp_path: Path, engine: str) -> None:
+    plan = small(tmp_path, dies=DIES_ONCE.format(marker=str(tmp_path / "first")), fails="raise KeyError('odd')")
+    said: list[str] = []
+    made = run(plan, settings_of(tmp_path / "runs", runs_engine=engine, runs_backoff=0.05), say=said.append)
+    by = {o.name: o for o in made.outcomes}
+    assert (by["dies"].status, by["dies"].attempts) == ("done", 2)
+    assert (by["fails"].status, by["fails"].attempts, by["fails"].error) == ("failed", 1, "KeyError")
+    assert "dies: DeadKernelError, tried again in 0 s" in said and "dies: started, attempt 2" in said
+    record = read_json(made.folder / "records" / "dies.json")
+    assert record is not None and record["attempt"] == 2 and record["status"] == "done"
+
+
+def test_what_always_dies_ends_as_a_failure_with_its_record(tmp_path: Path) -> None:
+    plan = small(tmp_path, dies="import os; os._exit(3)")
+    made = run(plan, settings_of(tmp_path / "runs", runs_backoff=0.05, runs_retries=1))
+    assert [(o.status, o.error, o.attempts) for o in made.outcomes] == [("failed", "DeadKernelError", 2)]
+    record = read_json(made.folder / "records" / "dies.json")
+    assert record is not None and record["status"] == "failed" and record["outputs"] == {}
+
+
+def test_a_cell_that_misses_its_deadline_is_tried_again(tmp_path: Path) -> None:
+    source = """
+import pathlib, threading
+first = pathlib.Path({marker!r})
+if not first.exists():
+    first.write_text("")
+    threading.Event().wait()
+pathlib.Path(output).write_text("x")
+"""
+    plan = small(tmp_path, hangs=source.format(marker=str(tmp_path / "first")))
+    made = run(plan, settings_of(tmp_path / "runs", runs_backoff=0.05, deadlines_cell=10))
+    assert [(o.status, o.attempts) for o in made.outcomes] == [("done", 2)]
+
+
+@pytest.mark.parametrize("engine", ["warm", "nbclient"])
+def test_the_deadline_of_a_run_ends_kernels_and_what_they_started(tmp_path: Path, engine: str) -> None:
+    marker = tmp_path / "pid"
+    source = f"""
+import subprocess, threading, pathlib
+child = subprocess.Popen(["sleep", "300"])
+pathlib.Path({str(marker)!r}).write_text(str(child.pid))
+threading.Event().wait()
+"""
+    plan = small(tmp_path, hangs=source, waits="import threading; threading.Event().wait()")
+    for seconds in (6, 12, 24, 48):  # until the machine is fast enough for the notebook to have begun
+        settings = settings_of(tmp_path / "runs", runs_engine=engine, deadlines_run=seconds, runs_workers=1)
+        began = time.monotonic()
+        made = run(plan, settings)
+        assert time.monotonic() - began < seconds + 30
+        assert [(o.status, o.error) for o in made.outcomes] == [("failed", "RunDeadline")] * 2
+        if marker.exists():
+            break
+    child = Path(f"/proc/{marker.read_text()}/status")
+    assert not child.exists() or "zombie" in child.read_text()
+
+
+def test_an_interrupt_ends_the_notebooks_and_keeps_what_is_done(tmp_path: Path) -> None:
+    plan = small(
+        tmp_path,
+        one="open(output, 'w').write('x')",
+        two=f"open({str(tmp_path / 'began')!r}, 'w').write('x'); import threading; threading.Event().wait()",
+    )
+
+    def interrupt() -> None:
+        while not (tmp_path / "began").exists() or not (tmp_path / "runs/tiny").glob("*/records/one.json"):
+            time.sleep(0.05)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    settings = settings_of(tmp_path / "runs", runs_workers=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, settings)
+    (folder,) = Store(tmp_path / "runs", "tiny").runs()
+    records = {p.stem: json.loads(p.read_text())["status"] for p in (folder / "records").glob("*.json")}
+    assert records["one"] == "done" and records.get("two") in (None, "failed")
+    notebook(tmp_path / "two.ipynb", "open(output, 'w').write('x')")
+    again = run(plan, settings)
+    assert [o.status for o in again.outcomes] == ["cached", "done"]
+
+
+def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    plan = small(tmp_path, one="open(output, 'w').write('x')")
+    with pytest.raises(RunError, match="cannot be reached|folder that both can reach"):
+        run(plan, settings_of(tmp_path / "runs", runs_cluster=f"tcp://127.0.0.1:{free_port()}"))
