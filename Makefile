@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lab docs bench export check-fresh lint unit wheel notebooks clean
+.PHONY: demo test drills lab docs bench export check-fresh lint unit wheel notebooks clean
 .DEFAULT_GOAL := demo
 
 # uv where it can be had (it installs by pip), else pip; done again when pyproject.toml changes
@@ -32,6 +32,9 @@ notebooks: $(STAMP) ## every api notebook runs
 
 unit: $(STAMP)
 	@$(BIN)/python -m pytest
+
+drills: $(STAMP) ## fault drills, the long ones too: real signals, a full disk, 500 notebooks in one go
+	@$(BIN)/python -m pytest tests/test_drills.py -m "drill or not drill" -n 0 -v
 
 wheel: $(STAMP) ## built, installed in a clean environment, and used from an empty folder
 	@$(BIN)/python tests/wheel.py

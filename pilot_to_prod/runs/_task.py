@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,12 +125,17 @@ def _executed(task: Task, room: Path) -> dict[str, Any]:
     }
     for name in task.writes.values():
         (room / name).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="p2p-") as scratch:
-        notebook = Path(scratch) / f"{task.name}.ipynb"
+    scratch = room / f".{task.name}.work"  # one that a killed runner left is found here, and gone in the end
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        notebook = scratch / f"{task.name}.ipynb"
         notebook.write_text(task.notebook, encoding="utf-8")
-        if task.engine == "warm":
-            return _in_here(task, notebook, out, work)
-        return _apart(task, notebook, out, work, Path(scratch))
+        return (_in_here if task.engine == "warm" else _apart)(task, notebook, out, work)
+    except OSError as e:
+        return _failure("StorageError", f"{room}: {e}")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _in_here(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dict[str, Any]:
@@ -162,9 +168,9 @@ _stopping = threading.Event()
 _processes: set["subprocess.Popen[bytes]"] = set()
 
 
-def _apart(task: Task, notebook: Path, out: Path, work: dict[str, Any], scratch: Path) -> dict[str, Any]:
+def _apart(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dict[str, Any]:
     "In a process of its own, so that a deadline or an interrupt ends everything that the notebook started."
-    job, log = scratch / "work.json", scratch / "log"
+    job, log = notebook.with_name("work.json"), notebook.with_name("log")
     job.write_text(json.dumps({**work, "notebook": str(notebook), "out": str(out), "engine": task.engine}), encoding="utf-8")
     with log.open("wb") as said:
         process = subprocess.Popen(
