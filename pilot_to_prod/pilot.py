@@ -32,6 +32,7 @@ from pilot_to_prod.spec import (
     Spec,
     SpecError,
     canonical,
+    fetch_folder,
     file_hash,
     guess_roles,
     hash_json,
@@ -288,7 +289,7 @@ class Pilot:
     @classmethod
     def load(
         cls,
-        source: str | Path,  # a folder, a pilot.yaml, or the name of a pilot
+        source: str | Path,  # a folder, a pilot.yaml, the name of a pilot, or an fsspec URL of a folder
     ) -> "Pilot":  # raises SpecError, PilotError
         "Read the promise and open the model. A name is looked for from the working folder upwards, then in the package."
         spec = Spec.load(find_pilot(source))
@@ -497,9 +498,17 @@ class Pilot:
 
 # %% ../nbs/api/02_pilot.ipynb #be465ed9
 def find_pilot(
-    source: str | Path,  # a folder, a pilot.yaml, or a name
+    source: str | Path,  # a folder, a pilot.yaml, a name, or an fsspec URL of a folder
 ) -> Path:
-    "Where a pilot is: as given, as `pilots/NAME` from the working folder upwards, then among those in the package. Raises SpecError."
+    """Where a pilot is: as given, as `pilots/NAME` from the working folder upwards, then among those in the package.
+
+    What is at a URL is copied to this machine, again when it has changed. Raises SpecError.
+    """
+    if "://" in str(source):
+        try:
+            return fetch_folder(str(source).removesuffix("pilot.yaml"))
+        except (FileNotFoundError, ValueError) as e:
+            raise SpecError(str(source), [Problem((), f"{e} Name the folder that holds pilot.yaml.")]) from None
     path = Path(source).expanduser()
     if path.exists() or path.suffix in (".yaml", ".yml"):
         return path

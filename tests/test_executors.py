@@ -17,10 +17,11 @@ import pytest
 from conftest import write_pilot
 from test_runs import notebook
 
+from pilot_to_prod.pilot import Pilot, find_pilot
 from pilot_to_prod.runs import Plan, RunError, Store, Unit, make_plan, run
 from pilot_to_prod.runs._store import Lease, place, read_json
 from pilot_to_prod.settings import Settings, load_settings
-from pilot_to_prod.spec import Spec, file_hash, hash_json
+from pilot_to_prod.spec import Spec, SpecError, file_hash, hash_json
 
 QUICK = {
     "replay.suite": "missing, messy",
@@ -269,3 +270,47 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
     plan = small(tmp_path, one="open(output, 'w').write('x')")
     with pytest.raises(RunError, match="cannot be reached|folder that both can reach"):
         run(plan, settings_of(tmp_path / "runs", runs_cluster=f"tcp://127.0.0.1:{free_port()}"))
+
+
+# ---- pilots at URLs
+
+
+def test_a_pilot_at_a_url_is_copied_once_and_again_when_it_changes(
+    pilot: Path, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("P2P_CACHE", str(tmp_path / "cache"))
+    there = place(f"{s3}/pilots/tiny")
+    for file in pilot.iterdir():
+        if file.is_file():
+            (there / file.name).write_bytes(file.read_bytes())
+    first = find_pilot(f"{s3}/pilots/tiny")
+    assert find_pilot(f"{s3}/pilots/tiny/pilot.yaml") == first == find_pilot(f"{s3}/pilots/tiny/")
+    assert sorted(p.name for p in first.iterdir()) == sorted(p.name for p in there.iterdir())
+    assert Spec.load(first).hash == Spec.load(pilot).hash
+    (there / "replay.csv").write_bytes((pilot / "replay.csv").read_bytes() + b"r9999,one more,late\n")
+    again = find_pilot(f"{s3}/pilots/tiny")
+    assert again != first and len(Pilot.load(f"{s3}/pilots/tiny").replay_set) == 65
+    with pytest.raises(SpecError, match="no such folder"):
+        find_pilot(f"{s3}/pilots/nobody")
+    with pytest.raises(SpecError, match="cannot be read"):
+        find_pilot("strange://pilots/tiny")
+
+
+def test_dask_workers_take_the_pilot_and_leave_the_results_by_url(
+    pilot: Path, s3: str, tmp_path: Path, one_thread: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    monkeypatch.setenv("P2P_CACHE", str(tmp_path / "cache"))
+    there = place(f"{s3}/pilots/remote/tiny")
+    for file in pilot.iterdir():
+        if file.is_file():
+            (there / file.name).write_bytes(file.read_bytes())
+    url = f"{s3}/pilots/remote/tiny"
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        settings = settings_of(f"{s3}/by-url", runs_cluster=cluster.scheduler_address)
+        made = run(make_plan(Spec.load(find_pilot(url)), settings, source=url), settings)
+    assert not made.failed, made.failed
+    for name in ("scorecard.json", *(f"evidence/{p.name}" for p in (made.folder / "evidence").glob("*.parquet"))):
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_bytes((made.folder / name).read_bytes())
+    assert hashed(tmp_path / "copy") == one_thread

@@ -44,6 +44,7 @@ def cli() -> None:
 @click.option("--runs", "folder", help="Folder for runs, instead of [runs] folder in settings.ini.")
 @click.option("--workers", type=int, help="Notebooks at the same time.")
 @click.option("--engine", help="papermill engine, instead of [runs] engine.")
+@click.option("--cluster", help="Dask workers instead of threads: local, or a scheduler's address such as tcp://host:8786.")
 @click.option("--fresh", is_flag=True, help="Do again what was done with the same inputs.")
 @click.option(
     "--dry-run",
@@ -63,6 +64,7 @@ def run(
     folder: str | None,
     workers: int | None,
     engine: str | None,
+    cluster: str | None,
     fresh: bool,
     dry_run: bool,
     max_calls: int | None,
@@ -77,12 +79,13 @@ def run(
     from pilot_to_prod.settings import load_settings
     from pilot_to_prod.spec import Spec, SpecError
 
-    settings = load_settings({"runs.folder": folder, "runs.workers": workers, "runs.engine": engine})
+    settings = load_settings({"runs.folder": folder, "runs.workers": workers, "runs.engine": engine, "runs.cluster": cluster})
     specs = [Spec.load(_found(p)) for p in pilots]
     for spec in specs:
         if wrong := _scenario_problems(spec):
             raise SpecError(str(spec.folder / "pilot.yaml"), wrong)
-    plans = [make_plan(spec, settings, severities, seeds) for spec in specs]
+    at = [p if "://" in p else None for p in pilots]
+    plans = [make_plan(spec, settings, severities, seeds, source) for spec, source in zip(specs, at, strict=True)]
     if dry_run:
         _dry_run(specs, plans, settings, fresh, max_calls)
         return

@@ -162,9 +162,10 @@ def make_plan(
     settings: Settings,
     severities: Sequence[float] | None = None,  # None: pilot.yaml, then settings.ini
     seeds: Sequence[int] | None = None,
+    source: str | None = None,  # where a worker finds the pilot, such as a URL; None: the folder of the promise
 ) -> Plan:
     "The stress notebooks, and the scorecard after them. Raises NotebookError, FileNotFoundError."
-    found, hashes = notebooks(), subject_hashes(spec)
+    found, hashes, where = notebooks(), subject_hashes(spec), source or str(spec.folder)
     asked = {
         "severities": list(severities or spec.severities or settings.replay.severities),
         "seeds": list(seeds or spec.seeds or settings.replay.seeds),
@@ -172,9 +173,9 @@ def make_plan(
     limits = {"replay": settings.replay.model_dump(mode="json"), "latency": settings.latency.model_dump(mode="json")}
 
     def unit(name: str, values: dict[str, Any], after: tuple[str, ...] = ()) -> Unit:
-        check_parameters(found[name], {"pilot": str(spec.folder), **values})
+        check_parameters(found[name], {"pilot": where, **values})
         key = hash_json([file_hash(str(found[name])), values, hashes, environment(), limits, after])
-        return Unit(name, found[name], {"pilot": str(spec.folder), **values}, key, after)
+        return Unit(name, found[name], {"pilot": where, **values}, key, after)
 
     wanted = spec.suite if isinstance(spec.suite, str) else settings.replay.suite
     chosen = dict.fromkeys(STRESS, {}) if isinstance(spec.suite, tuple) else _notebooks_of(wanted)  # a list is its own suite

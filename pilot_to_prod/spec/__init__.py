@@ -1,5 +1,6 @@
 """The promise of a pilot, as written in pilot.yaml."""
 
+from pilot_to_prod.spec._fetch import fetch_folder
 from pilot_to_prod.spec._frames import DataError, read_frame
 from pilot_to_prod.spec._hashes import file_hash, hash_json
 from pilot_to_prod.spec._read import Problem, SpecError, near
@@ -13,6 +14,7 @@ from pilot_to_prod.spec.model import (
     Column,
     Data,
     Dependency,
+    Escalation,
     Feed,
     Gate,
     Governance,
@@ -43,6 +45,7 @@ __all__ = [
     "Column",
     "Data",
     "Dependency",
+    "Escalation",
     "Feed",
     "Gate",
     "Governance",
@@ -58,6 +61,7 @@ __all__ = [
     "SpecError",
     "about",
     "canonical",
+    "fetch_folder",
     "file_hash",
     "guess_roles",
     "hash_json",
