@@ -1,6 +1,5 @@
 """Where notebooks are executed: threads of this process, or the workers of a Dask cluster."""
 
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,14 +52,7 @@ def _dask(settings: Settings) -> Iterator[Any]:
             yield client
         return
     with (
-        tempfile.TemporaryDirectory(prefix="p2p-") as scratch,
-        LocalCluster(
-            n_workers=settings.runs.workers,
-            threads_per_worker=1,
-            dashboard_address=None,
-            host="127.0.0.1",
-            local_directory=scratch,
-        ) as made,
+        LocalCluster(n_workers=settings.runs.workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as made,
         Client(made) as client,
     ):
         yield client
