@@ -1,14 +1,22 @@
 """Where notebooks are executed: threads of this process, or the workers of a Dask cluster."""
 
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from pilot_to_prod.runs._store import RunError
+from pilot_to_prod.runs._task import environment_of
 from pilot_to_prod.settings import Settings
 
 CONNECTED = "20s"  # to wait for a scheduler
+
+
+def threads_of(settings: Settings) -> int | None:
+    "Native threads of each kernel on this machine, so that all workers together have one a core; None on a cluster."
+    return None if settings.runs.cluster else max(1, (os.cpu_count() or 1) // settings.runs.workers)
 
 
 @contextmanager
@@ -24,10 +32,21 @@ def executor_of(
             yield client.get_executor(pure=False, retries=0)
     else:
         threads = ThreadPoolExecutor(settings.runs.workers, thread_name_prefix="p2p")
+        ahead = threading.Thread(target=_warm_up, args=(settings,), name="p2p-warm")
+        ahead.start()
         try:
             yield threads
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+            ahead.join()
+
+
+def _warm_up(settings: Settings) -> None:
+    "Import what kernels need while this process imports papermill."
+    if settings.runs.engine == "warm":
+        from pilot_to_prod.runs._warm import warm_up
+
+        warm_up({**os.environ, **environment_of(threads_of(settings))})
 
 
 @contextmanager

@@ -49,6 +49,7 @@ class Task:
     cell_deadline: int = 900  # seconds
     left: float = 3600  # seconds until the deadline of the run
     memory: int | None = None  # bytes
+    threads: int | None = None  # of native libraries in the kernel, where the environment does not say; None: as they like
     attempt: int = 1
 
 
@@ -138,6 +139,13 @@ def _executed(task: Task, room: Path) -> dict[str, Any]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def environment_of(threads: int | None) -> dict[str, str]:
+    "Variables of a kernel beside those of this process: no bars in the audit record, and native threads that leave room for other kernels."
+    counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    said = {n: str(threads) for n in counts if threads is not None and n not in os.environ}
+    return {"TQDM_DISABLE": "1", **said}
+
+
 def _in_here(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dict[str, Any]:
     "In this process, whose kernels the engine `warm` can end."
     until = time.monotonic() + task.left
@@ -149,7 +157,7 @@ def _in_here(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dic
         cell_timeout=work["cell_timeout"],
         engine="warm",
         memory=task.memory,
-        environment={"TQDM_DISABLE": "1"},  # no bars in the audit record
+        environment=environment_of(task.threads),
         deadline=task.left,
     )
     if said["status"] == "failed" and said["error"] == "DeadKernelError":
@@ -179,7 +187,7 @@ def _apart(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dict[
             stderr=said,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "TQDM_DISABLE": "1"},
+            env={**os.environ, **environment_of(task.threads)},
         )
     _processes.add(process)
     try:

@@ -25,7 +25,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ._executors import executor_of
+from ._executors import executor_of, threads_of
 from ._notebooks import check_parameters, notebooks
 from ._store import RunError, Store, is_here, look_at, read_json, write_json
 from ._task import LATE, RETRIED, Task, do, stopped
@@ -199,7 +199,7 @@ class Outcome:
 def _outputs(name: str) -> tuple[str, ...]:
     "What a notebook leaves in the run's folder."
     if name == "scorecard":
-        return tuple(f"scorecard.{form}" for form in ("html", "json", "xml", "md"))
+        return *(f"scorecard.{form}" for form in ("html", "json", "xml", "md")), "results.parquet"
     return f"evidence/{name}.parquet", f"evidence/{name}.*.parquet"
 
 
@@ -229,6 +229,7 @@ def _task(unit: Unit, folder: Path, settings: Settings, look: int, left: float, 
         cell_deadline=settings.deadlines.cell,
         left=left,
         memory=settings.runs.memory * 1_000_000 or None,
+        threads=threads_of(settings),
         attempt=attempt,
     )
 
