@@ -57,7 +57,8 @@ def execute(
     except PapermillExecutionError as e:
         found = _failed(e.ename, str(e.evalue))
     except Exception as e:  # noqa: BLE001 - timeouts, dead kernels, broken notebooks: all are outcomes of the work
-        found = _failed(type(e).__name__, str(e)) | {"trace": traceback.format_exc()[-TRACE:]}
+        name = "KernelStartError" if type(e) is RuntimeError else type(e).__name__  # what waiting for a kernel raises
+        found = _failed(name, str(e)) | {"trace": traceback.format_exc()[-TRACE:]}
     else:
         aside.replace(out)
         failed.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ LATE = "RunDeadline"
 STOPPED = "Interrupted"
 RETRIED = (
     "DeadKernelError",
+    "KernelStartError",
     "CellTimeoutError",
     "ProcessDied",
     "KilledWorker",
@@ -160,7 +161,7 @@ def _in_here(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dic
         environment=environment_of(task.threads),
         deadline=task.left,
     )
-    if said["status"] == "failed" and said["error"] == "DeadKernelError":
+    if said["status"] == "failed" and said["error"] in ("DeadKernelError", "KernelStartError"):
         if _stopping.is_set():
             return _failure(STOPPED, "the run was interrupted")
         if time.monotonic() >= until:
