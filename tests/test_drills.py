@@ -69,9 +69,7 @@ def grid(folder: Path, count: int = 6, seconds: float = 0.5, size: int = 1) -> A
     "A plan of notebooks that say when they begin and end."
     names = [f"n{i:03d}" for i in range(count)]
     folder.mkdir(exist_ok=True)
-    return small(
-        folder, **{n: NOTEBOOK.format(name=n, log=str(folder / "log"), seconds=seconds, size=size) for n in names}
-    )
+    return small(folder, **{n: NOTEBOOK.format(name=n, log=str(folder / "log"), seconds=seconds, size=size) for n in names})
 
 
 class Drill:
