@@ -51,6 +51,7 @@ bench: $(STAMP) ## benchmarks: figures for this machine, the peers in environmen
 	@$(BIN)/python benchmarks/peers.py
 	@$(BIN)/python benchmarks/replay.py
 	@$(BIN)/python benchmarks/large.py
+	@$(BIN)/python benchmarks/notebooks.py
 	@$(BIN)/python benchmarks/page.py
 
 export: $(STAMP) ## notebooks to package, and README

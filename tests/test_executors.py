@@ -265,6 +265,19 @@ def test_an_interrupt_ends_the_notebooks_and_keeps_what_is_done(tmp_path: Path) 
     assert [o.status for o in again.outcomes] == ["cached", "done"]
 
 
+def test_a_limit_that_an_engine_cannot_keep_is_refused(tmp_path: Path) -> None:
+    plan = small(tmp_path, one="open(output, 'w').write('x')")
+    with pytest.raises(RunError, match="memory 100 bounds kernels of the engine 'warm' only"):
+        run(plan, settings_of(tmp_path / "runs", runs_engine="nbclient", runs_memory=100))
+
+
+def test_a_kernel_that_takes_too_much_memory_fails_alone(tmp_path: Path) -> None:
+    plan = small(tmp_path, greedy="x = bytearray(3_000_000_000)", modest="open(output, 'w').write('x')")
+    made = run(plan, settings_of(tmp_path / "runs", runs_memory=500, runs_retries=0))
+    by = {o.name: (o.status, o.error) for o in made.outcomes}
+    assert by == {"greedy": ("failed", "MemoryError"), "modest": ("done", None)}
+
+
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     plan = small(tmp_path, one="open(output, 'w').write('x')")

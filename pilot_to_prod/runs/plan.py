@@ -275,6 +275,11 @@ def run(
     executor: Executor | None = None,  # where the notebooks are executed; None: as settings say
 ) -> Run:
     "Execute what a plan still lacks. Raises RunError when nothing can be started; Ctrl-C ends the notebooks under way and keeps what is done."
+    if settings.runs.memory and settings.runs.engine != "warm":
+        raise RunError(
+            f"[runs] memory {settings.runs.memory} bounds kernels of the engine 'warm' only; the engine is {settings.runs.engine!r}. "
+            "Set [runs] engine = warm, or memory = 0."
+        )
     store = Store(settings.runs.folder, plan.pilot)
     store.open()
     with store.lock(), _terminable():
