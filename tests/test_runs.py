@@ -254,7 +254,7 @@ try:
         exec("".join(cell["source"]), work["parameters"] | {"__name__": "cell"} if cell["metadata"].get("tags") else globals() | work["parameters"])
 except Exception as e:
     said = {"status": "failed", "error": type(e).__name__, "message": str(e)}
-pathlib.Path(work["out"]).write_text("{}")
+pathlib.Path(work["out"]).write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
 task.with_suffix(".outcome").write_text(json.dumps(said))
 """
 

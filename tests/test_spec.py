@@ -407,6 +407,22 @@ def test_hash_is_that_of_the_promise_and_not_of_the_file(tmp_path):
     assert load(tmp_path, yaml(GATES + "seeds: [1]\n")).hash != one.hash
 
 
+def test_what_is_not_said_about_notices_is_not_in_the_hash(tmp_path):
+    owner = "owner: {name: A"
+    one = load(tmp_path, yaml(GATES + owner + "}\n"))
+    before = {"name", "contact", "on_call", "support"}  # what there was to say before there were notices
+    assert set(one.model_dump(mode="json")["owner"]) == before
+    told = load(tmp_path, yaml(GATES + owner + ", webhook: TEAM_URL, escalation: [{to: B, after_hours: 24}]}\n"))
+    assert told.hash != one.hash and told.owner.escalation[0].webhook is None
+    assert load(tmp_path, yaml(GATES + owner + ", webhook: null, escalation: []}\n")).hash == one.hash
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "true", ".inf", ".nan", "soon"])
+def test_hours_until_it_escalates_are_a_positive_number(tmp_path, hours):
+    with pytest.raises(SpecError, match=r"line 19: owner.escalation\[0\].after_hours"):
+        load(tmp_path, yaml(GATES + f"owner: {{name: A, escalation: [{{to: B, after_hours: {hours}}}]}}\n"))
+
+
 # ---- its schema
 
 

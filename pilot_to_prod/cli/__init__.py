@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from pilot_to_prod import __version__
+from pilot_to_prod.cli.notices import notices, tell, told
+from pilot_to_prod.cli.runs import runs
 
 PROMOTE, BLOCK, USAGE, HOLD, ERROR, INTERRUPT = 0, 1, 2, 3, 4, 130
 
@@ -35,6 +37,10 @@ def cli() -> None:
     "Get AI pilots safely into production: write the promise down, replay reality against it, read the scorecard."
 
 
+cli.add_command(runs)
+cli.add_command(notices)
+
+
 @cli.command()
 @click.argument("pilots", nargs=-1, required=True)
 @click.option(
@@ -57,6 +63,7 @@ def cli() -> None:
     help="Refuse to begin where the notebooks need more calls of the pilots than this; nothing is ever sampled.",
 )
 @click.option("--any-verdict", is_flag=True, help="Exit with 0 once every card exists, whatever it says.")
+@click.option("--due", is_flag=True, help="Only if its schedule says that it is due (p2p schedule); else say so and exit with 0.")
 def run(
     pilots: tuple[str, ...],
     severities: Any,
@@ -69,11 +76,16 @@ def run(
     dry_run: bool,
     max_calls: int | None,
     any_verdict: bool,
+    due: bool,
 ) -> None:
     """Replay reality against PILOTS and judge them.
 
     Exits with 0 promote, 1 block, 3 hold (the worst of several pilots), 2 usage, 4 any other error, 130 interrupt.
     """
+    if due:
+        from pilot_to_prod.cli.schedule import when_due
+
+        sys.exit(when_due(click.get_current_context()))
     from pilot_to_prod.runs import make_plan
     from pilot_to_prod.runs import run as execute
     from pilot_to_prod.settings import load_settings
@@ -85,7 +97,10 @@ def run(
         if wrong := _scenario_problems(spec):
             raise SpecError(str(spec.folder / "pilot.yaml"), wrong)
     at = [p if "://" in p else None for p in pilots]
-    plans = [make_plan(spec, settings, severities, seeds, source) for spec, source in zip(specs, at, strict=True)]
+    plans = []
+    for spec, source in zip(specs, at, strict=True):
+        with told(spec, settings, quiet=dry_run):
+            plans.append(make_plan(spec, settings, severities, seeds, source))
     if dry_run:
         _dry_run(specs, plans, settings, fresh, max_calls)
         return
@@ -94,7 +109,9 @@ def run(
     cards, codes = [], []
     for spec, plan in zip(specs, plans, strict=True):
         click.echo(f"{spec.title_text}: {len(plan.units)} notebooks on {settings.runs.workers} workers", err=True)
-        made = execute(plan, settings, fresh=fresh, say=lambda text: click.echo(f"  {text}", err=True))
+        with told(spec, settings):
+            made = execute(plan, settings, fresh=fresh, say=lambda text: click.echo(f"  {text}", err=True))
+        tell(spec, settings, made)
         if made.failed:
             codes.append(ERROR)
             for o in made.failed:
@@ -701,3 +718,6 @@ def main() -> None:
         traceback.print_exc()
         click.echo("p2p: this is an error of p2p itself; please report it with the lines above.", err=True)
         sys.exit(ERROR)
+
+
+import pilot_to_prod.cli.schedule  # noqa: E402, F401 - p2p schedule, which needs what stands above

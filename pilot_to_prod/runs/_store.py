@@ -25,7 +25,7 @@ def place(
     folder: str | Path,  # on this machine, or an fsspec URL such as s3://bucket/runs
 ) -> Path:  # with the methods of pathlib.Path, wherever it is
     "A folder by path or URL; what it lists is as it is now. Raises RunError where the file system of a URL is not installed."
-    if isinstance(folder, Path):
+    if not isinstance(folder, str):
         return folder
     if "://" not in folder or folder.startswith("file://"):
         return Path(folder.removeprefix("file://"))

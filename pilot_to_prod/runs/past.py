@@ -21,6 +21,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from html import escape
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +48,7 @@ def _sizes(
                 out[path.relative_to(folder).as_posix()] = path.lstat().st_size
     return dict(sorted(out.items()))
 
-
+# %% ../../nbs/api/24_history.ipynb #46b786c5
 def _contents(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
     "What files hold; those that cannot be read are left out. At a URL all are asked for at once."
     wanted, out = list(names), {}
@@ -77,7 +78,7 @@ def _hash(value: Any) -> str:
     except (ValueError, TypeError, RecursionError):
         return ""
 
-
+# %% ../../nbs/api/24_history.ipynb #7958dd8c
 def _part(value: dict[str, Any] | None, name: str) -> dict[str, Any]:
     "A mapping within a mapping; empty where there is none."
     found = (value or {}).get(name)
@@ -120,9 +121,13 @@ class _Past:
 
     @cached_property
     def state(self) -> str:
-        if _is_whole(self.tombstone) and (self.tombstone or {}).get("records") == self.hashes:
+        sizes = _part(self.tombstone, "removed").values()
+        whole = _is_whole(self.tombstone) and all(type(s) is int for s in sizes)
+        if whole and (self.tombstone or {}).get("records") == self.hashes:
             return "pruned"
-        return "finished" if self.manifest and self.manifest.get("records") == self.hashes else "unfinished"
+        named = self.manifest.get("records") if self.manifest else None
+        kept = isinstance(named, dict) and all(self.hashes.get(n) == h for n, h in named.items())
+        return "finished" if kept else "unfinished"
 
     @cached_property
     def at(self) -> datetime | None:
@@ -157,7 +162,7 @@ class _Book:
     runs: tuple[_Past, ...]  # oldest first
     stray: tuple[str, ...]  # files that belong to no run
 
-
+# %% ../../nbs/api/24_history.ipynb #105cf5bc
 def _book(top: Path, pilot: str) -> _Book:
     folder = top / pilot
     sizes = _sizes(folder)
@@ -184,9 +189,10 @@ def _past(pilot: str, folder: Path, name: str, files: dict[str, int], small: Any
 def _age(run: _Past) -> tuple[datetime, int]:
     return run.at or datetime.max.replace(tzinfo=UTC), run.number
 
-# %% ../../nbs/api/24_history.ipynb #fb4fc1c0
+# %% ../../nbs/api/24_history.ipynb #277810fd
 def _top(folder: str | Path | None) -> Path:
-    return place(load_settings().runs.folder if folder is None else folder)
+    given = load_settings().runs.folder if folder is None else folder
+    return place(given) if isinstance(given, str | Path) else given  # a path of another file system is one already
 
 
 def _pilots(top: Path) -> list[str]:
@@ -235,7 +241,7 @@ def history(
     """
     return _table([_row(r) for b in _books(folder, pilot) for r in b.runs], _HISTORY)
 
-
+# %% ../../nbs/api/24_history.ipynb #ac38fea1
 def _row(run: _Past) -> dict[str, Any]:
     status = [(r or {}).get("status", "failed") for r in run.records.values()]
     before = _part(run.manifests[-2], "records") if len(run.manifests) > 1 else {}
@@ -245,7 +251,7 @@ def _row(run: _Past) -> dict[str, Any]:
         "run": run.name,
         "at": run.at,
         "verdict": told.get("verdict"),
-        "look": told.get("look"),
+        "look": _count(told.get("look")),
         "done": status.count("done"),
         "failed": len(status) - status.count("done"),
         "cached": sum(before.get(n) == h for n, h in run.hashes.items()),
@@ -261,16 +267,29 @@ def _number(value: Any) -> float | None:
     return float(value) if good else None
 
 
+def _count(value: Any) -> int | None:
+    "A whole number, or None."
+    found = _number(value)
+    return int(found) if found is not None and found == int(found) else None
+
+
 _TYPES = {"look": "Int64", "n": "Int64", "value": float, "low": float, "high": float, "limit": float, "at_least": "boolean"}
+
+# %% ../../nbs/api/24_history.ipynb #7b42eaab
+def _utf8(text: str) -> str:
+    "Lone surrogates, which no file and no frame can hold, as escapes."
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     "Rows as a frame whose columns have the same types whatever the rows."
-    out = pd.DataFrame(list(rows), columns=list(columns))
+    clean = [{n: _utf8(v) if isinstance(v, str) else v for n, v in r.items()} for r in rows]
+    out = pd.DataFrame(clean, columns=list(columns))
     if "at" in out:
         out["at"] = pd.to_datetime(out["at"], utc=True).astype("datetime64[us, UTC]")
     texts = ("pilot", "run", "verdict", "state", "model", "data", "kind", "name", "metric", "status")
-    return out.astype({c: "str" for c in texts if c in out} | {c: t for c, t in _TYPES.items() if c in out})
+    types: Any = {c: "str" for c in texts if c in out} | {c: t for c, t in _TYPES.items() if c in out}
+    return out.astype(types)
 
 # %% ../../nbs/api/24_history.ipynb #6cc9f5e0
 @dataclass(frozen=True)
@@ -286,7 +305,7 @@ class Shown:
     files: pd.DataFrame = field(repr=False)  # file, notebook, bytes, state
 
     def _repr_html_(self) -> str:
-        head = f"<p>{self.pilot}, run {self.run}: {self.state}</p>"
+        head = f"<p>{escape(_shown(self.pilot))}, run {escape(_shown(self.run))}: {self.state}</p>"
         return head + "".join(t.to_html(index=False, escape=True, border=0) for t in (self.notebooks, self.files))
 
 
@@ -297,7 +316,7 @@ def show(
     run: str | Path,  # the folder of a run
 ) -> Shown:
     "What one run consists of. Raises RunError where there is no such run."
-    folder = place(run)
+    folder = _top(run)
     folder = folder.absolute() if is_here(folder) else folder
     found = [r for b in _books(folder.parent.parent, folder.parent.name) for r in b.runs]
     past = next((r for r in found if r.name == folder.name), None)
@@ -309,8 +328,8 @@ def show(
         state = "there" if n in past.files else "pruned" if n in gone else "missing"
         rows.append({"file": n, "notebook": of.get(n), "bytes": past.files.get(n, gone.get(n)), "state": state})
     told = [{"name": n, "status": "torn", **(r or {})} for n, r in sorted(past.records.items(), key=_begun)]
-    files = pd.DataFrame(rows, columns=["file", "notebook", "bytes", "state"]).astype({"bytes": "Int64"})
-    notebooks = pd.DataFrame(told).reindex(columns=_NOTEBOOK)
+    files = _table(rows, ["file", "notebook", "bytes", "state"]).astype({"bytes": "Int64"})
+    notebooks = _table(told, _NOTEBOOK)
     return Shown(past.pilot, past.name, past.state, past.manifest, past.tombstone, notebooks, files)
 
 
@@ -352,7 +371,9 @@ def _links(book: _Book) -> Iterator[Finding]:
         if body is None:
             yield Finding(book.pilot, "", at, "torn", "the manifest cannot be read")
         elif not _is_whole(body):
-            yield Finding(book.pilot, str(body.get("run")), at, "chain", "the manifest was changed: it does not have the hash it carries")
+            yield Finding(
+                book.pilot, str(body.get("run")), at, "chain", "the manifest was changed: it does not have the hash it carries"
+            )
         elif known and number == expected and body.get("previous") != before:
             said = "it does not name the manifest before it: that one was changed, or this one was put in its place"
             yield Finding(book.pilot, str(body.get("run")), at, "chain", said)
@@ -360,12 +381,22 @@ def _links(book: _Book) -> Iterator[Finding]:
     there = {r.name for r in book.runs}
     for name, body in book.chain.items():
         if body and str(body.get("run")) not in there:
-            yield Finding(book.pilot, str(body.get("run")), str(body.get("run")), "missing", f"manifest {name} names this run; its folder is gone")
+            yield Finding(
+                book.pilot,
+                str(body.get("run")),
+                str(body.get("run")),
+                "missing",
+                f"manifest {name} names this run; its folder is gone",
+            )
+
+
+_BESIDE = re.compile(r"\..+|(schedule|due|missed)\.json|schedule\.log|notices/.+|.+/\.ipynb_checkpoints/.+", re.DOTALL)
 
 
 def _strays(book: _Book) -> Iterator[Finding]:
+    "Files that are neither of a run nor locks, schedules and notices."
     for name in book.stray:
-        if name not in (".lock", ".probe") and ".ipynb_checkpoints/" not in name:
+        if not _BESIDE.fullmatch(name):
             yield Finding(book.pilot, "", name, "unknown", "nothing that a run leaves")
 
 # %% ../../nbs/api/24_history.ipynb #98f7c869
@@ -382,7 +413,11 @@ def _checked(book: _Book, run: _Past) -> Iterator[Finding]:
         yield found("record.json", "chain", "no manifest of the chain says this")
         manifest = manifest or (run.record if _is_whole(run.record) else None)
     elif run.record is None and manifest is not None:
-        yield found("record.json", "missing", f"manifest {manifest.get('number')} was written, the record of the run was not, or was removed")
+        yield found(
+            "record.json",
+            "missing",
+            f"manifest {manifest.get('number')} was written, the record of the run was not, or was removed",
+        )
     named = _part(manifest, "records")
     for n in sorted({*named, *run.records}):
         file = f"records/{n}.json"
@@ -393,9 +428,15 @@ def _checked(book: _Book, run: _Past) -> Iterator[Finding]:
         elif manifest is not None and n not in named:
             yield found(file, "unknown", f"manifest {manifest.get('number')} does not name this record")
         elif manifest is not None and run.hashes[n] != named[n]:
-            yield found(file, "changed", f"not what manifest {manifest.get('number')} names: changed, or executed again in a run that was not finished")
+            yield found(
+                file,
+                "changed",
+                f"not what manifest {manifest.get('number')} names: changed, or executed again in a run that was not finished",
+            )
     if "tombstone.json" in run.files and not _is_whole(run.tombstone):
-        yield found("tombstone.json", "torn" if run.tombstone is None else "changed", "the tombstone does not have the hash it carries")
+        yield found(
+            "tombstone.json", "torn" if run.tombstone is None else "changed", "the tombstone does not have the hash it carries"
+        )
     yield from _files(run, found)
 
 
@@ -480,32 +521,47 @@ def _points(card: dict[str, Any]) -> list[dict[str, Any]]:
     out = [_gate_point(g) for g in (*content["gates"], *timing["gates"])]
     for m in (*content["performance"], *([{**timing["latency"], "metric": "latency_p95"}] if timing["latency"] else [])):
         of = f" of {m['label']}" if m.get("label") is not None else ""
-        out.append({"kind": "metric", "name": f"{_words(m['metric'])}{of}", "metric": m["metric"], **_estimate(m)})
+        out.append({"kind": "metric", "name": f"{_words(str(m['metric']))}{of}", "metric": m["metric"], **_estimate(m)})
     for s in content["slices"]:
         column, _, value = s["slice"].partition("=")
         kind, name = "market" if column in _MARKETS else "slice", f"{column}: {value}" if value else column
         out.append({"kind": kind, "name": name.replace("_", " "), "metric": s["metric"], **_estimate(s)})
-    return out
+    return sorted(out, key=lambda p: [*KINDS].index(p["kind"]))
 
-
+# %% ../../nbs/api/24_history.ipynb #330ecd06
 def _gate_point(g: dict[str, Any]) -> dict[str, Any]:
-    said = {"kind": "gate", "name": g["name"], "metric": g["metric"], "of": g["of"], "limit": _number(g["limit"])}
+    said = {"kind": "gate", "name": g["name"], "metric": g["metric"], "of": g["of"], "limit": g["limit"]}
     said |= {"at_least": g["at_least"], "threshold": g["threshold"], "status": g["verdict"]}
     worst = g["worst"] or {}
-    return said | {"scenario": worst.get("scenario"), "severity": _number(worst.get("severity")), **_estimate(worst)}
+    return said | {"scenario": worst.get("scenario"), "severity": worst.get("severity"), **_estimate(worst)}
 
 
 def _estimate(m: dict[str, Any]) -> dict[str, Any]:
-    return {n: _number(m.get(n)) for n in ("value", "low", "high", "n")}
+    return {n: m.get(n) for n in ("value", "low", "high", "n")}
+
+
+def _clean(point: dict[str, Any]) -> dict[str, Any]:
+    "A point with values of the types that the table has."
+    out = {n: point.get(n) for n in _POINT}
+    out |= {n: _number(point.get(n)) for n in ("value", "low", "high", "limit", "severity")} | {"n": _count(point.get("n"))}
+    texts = ("kind", "name", "metric", "of", "threshold", "status", "scenario")
+    out |= {n: None if point.get(n) is None else _utf8(str(point[n])) for n in texts}
+    return out | {"at_least": None if point.get("at_least") is None else bool(point["at_least"])}
 
 
 def _words(metric: str) -> str:
-    known = {"macro_f1": "macro-F1", "mae": "mean absolute error", "latency_p95": "95% of calls (ms)", "mean cost": "mean cost of a row"}
+    known = {
+        "macro_f1": "macro-F1",
+        "mae": "mean absolute error",
+        "latency_p95": "95% of calls (ms)",
+        "mean cost": "mean cost of a row",
+    }
     return known.get(metric, metric.replace("_", " "))
 
-# %% ../../nbs/api/24_history.ipynb #bd8369da
-_TREND = ["pilot", "run", "at", "verdict", "look", "model", "kind", "name", "metric", "of", "value", "low", "high", "n"]
-_TREND += ["limit", "at_least", "threshold", "status", "scenario", "severity"]
+# %% ../../nbs/api/24_history.ipynb #57df3e44
+_POINT = ["kind", "name", "metric", "of", "value", "low", "high", "n"]
+_POINT += ["limit", "at_least", "threshold", "status", "scenario", "severity"]
+_TREND = ["pilot", "run", "at", "verdict", "look", "model", *_POINT]
 
 
 class Trend(NamedTuple):
@@ -555,7 +611,9 @@ def _the_book(folder: str | Path | None, pilot: str | None) -> _Book:
     top = _top(folder)
     known = _pilots(top)
     if pilot is None and len(known) != 1:
-        raise RunError(f"{top}: {'say which pilot: ' + ', '.join(map(_shown, known)) if known else 'no runs here. Make one: p2p run PILOT'}")
+        raise RunError(
+            f"{top}: {'say which pilot: ' + ', '.join(map(_shown, known)) if known else 'no runs here. Make one: p2p run PILOT'}"
+        )
     return next(_books(top, known[0] if pilot is None else pilot))
 
 
@@ -569,7 +627,8 @@ def _series(book: _Book, last: int | None) -> tuple[pd.DataFrame, str]:
         name = f"{run.name}/scorecard.json"
         try:
             card = _mapping(cards[name]) if name in cards else None
-            points = _points(card or {}) if name in cards else (run.tombstone or {}).get("points", [])
+            said = _points(card or {}) if name in cards else (run.tombstone or {}).get("points", [])
+            points = [_clean(p) for p in said]
             title = str(_part(_part(card, "content"), "pilot").get("title") or title)
         except (KeyError, TypeError, AttributeError) as e:
             _left_out(book.folder / name, repr(e))
@@ -587,38 +646,50 @@ _LOOK = {  # status → marker, colour, filled, words
     "absent": (".", "#68707f", True, "no facts"),
 }
 _VERDICTS = {"promote": "passes", "hold": "undecided", "block": "fails"}
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_WIDE, _TALL, _LEFT, _AXES = 3.95, 2.3, 0.7, (3.0, 1.05)  # a panel, its margin and its axes, in inches
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WIDE, _LEFT, _AXES, _BELOW, _HEAD = 3.95, 0.7, (3.0, 1.25), 0.5, 2.2  # panel, margin, axes, room for labels, head: in inches
 
 
 def _figure(table: pd.DataFrame, runs: pd.DataFrame, title: str, most: int) -> Any:
     "The whole picture: verdicts, then a section a kind."
-    from matplotlib.figure import Figure
+    import matplotlib.pyplot as plt
 
     sections = []
     for kind, words in KINDS.items():
         found = table[table["kind"] == kind]
         names = _chosen(found, most)
         if names:
-            all_ = found["name"].nunique()
-            sections.append((words + (f": the {len(names)} worst of {all_}" if len(names) < all_ else ""), found, names))
-    height = 2.5 + sum(0.5 + _TALL * -(-len(names) // 3) for _, _, names in sections)
-    canvas = _Canvas(Figure(figsize=(3 * _WIDE + 0.3, height)), height)
+            of = found["name"].nunique()
+            said = words + (f": the {len(names)} worst of {of}" if len(names) < of else "")
+            lines = max(_title(found, n).count("\n") for n in names) + 1 + (kind != "metric")
+            sections.append((said, found, names, 0.12 + 0.155 * lines))
+    height = _HEAD + sum(0.4 + (above + _AXES[1] + _BELOW) * -(-len(names) // 3) for _, _, names, above in sections)
+    canvas = _Canvas(plt.figure(figsize=(3 * _WIDE + 0.3, height)), height)
+    plt.close(canvas.figure)
     canvas.text(0.2, 0.38, _cut(title, 60), size=14, weight="bold")
     canvas.text(0.2, 0.66, _span(runs), size=9.5, color=_GREY)
     if len(runs):
         _verdicts(canvas, runs)
         _legend(canvas, bool((table["kind"] == "gate").any()))
-    top = 2.5
-    for words, found, names in sections:
-        canvas.text(0.2, top + 0.12, words, size=11.5, weight="bold")
-        limits = _limits(found)
+    top = _HEAD
+    for said, found, names, above in sections:
+        canvas.text(0.2, top + 0.14, said, size=11.5, weight="bold")
+        limits, tall = _limits(found), above + _AXES[1] + _BELOW
         for i, name in enumerate(names):
-            _panel(canvas, (0.2 + _WIDE * (i % 3), top + 0.5 + _TALL * (i // 3)), found[found["name"] == name], runs, limits)
-        top += 0.5 + _TALL * -(-len(names) // 3)
+            at = 0.2 + _LEFT + _WIDE * (i % 3), top + 0.3 + above + tall * (i // 3)
+            _panel(canvas, at, found[found["name"] == name], runs, limits)
+        top += 0.4 + tall * -(-len(names) // 3)
     return canvas.figure
 
 
+def _title(found: pd.DataFrame, name: str) -> str:
+    "What stands above a panel: the name, and below it in words what is measured or promised."
+    t = found[found["name"] == name]
+    kind = t["kind"].iloc[-1]
+    under = t["threshold"].iloc[-1] if kind == "gate" else "" if kind == "metric" else _words(str(t["metric"].iloc[-1]))
+    return _cut(name, 46, lines=2) + (f"\n{_cut(str(under), 52)}" if under else "")
+
+# %% ../../nbs/api/24_history.ipynb #6239cea5
 def _chosen(found: pd.DataFrame, most: int) -> list[str]:
     "Names of series in the order of the newest cards; where there are too many, those that are worst at the end."
     names = list(dict.fromkeys(found["name"].iloc[::-1]))[::-1]
@@ -679,9 +750,9 @@ def _ticks(ax: Any, runs: pd.DataFrame, most: int) -> None:
     number = [int(str(r).partition("-")[0]) for r in runs["run"]]
     days = list(runs["at"])
     ax.set_xticks(list(at), [f"{number[i]}\n{_day(days[i])}" for i in at])
-    ax.set_xlim(-0.6, max(n, 2) - 0.4)
+    ax.set_xlim(-0.6, n - 0.4)
 
-
+# %% ../../nbs/api/24_history.ipynb #b2c0e95b
 def _verdicts(canvas: _Canvas, runs: pd.DataFrame) -> None:
     "The verdict of every run, and where another model came."
     ax = canvas.axes(0.2 + _LEFT, 1.1, 2 * _WIDE + _AXES[0], 0.55)
@@ -699,20 +770,38 @@ def _verdicts(canvas: _Canvas, runs: pd.DataFrame) -> None:
 
 def _marks(ax: Any, x: Sequence[float], y: Sequence[float], status: str, size: float) -> None:
     marker, color, filled, _ = _LOOK.get(status, _LOOK["absent"])
-    ax.plot(x, y, ls="", marker=marker, ms=size, mec=color, mfc=color if filled else "white", mew=1.2 if not filled else 0.5, zorder=4)
+    ax.plot(
+        x,
+        y,
+        ls="",
+        marker=marker,
+        ms=size,
+        mec=color,
+        mfc=color if filled else "white",
+        mew=1.2 if not filled else 0.5,
+        zorder=4,
+    )
 
 
 def _legend(canvas: _Canvas, gates: bool) -> None:
     "What the marks mean, in one line at the upper right."
     from matplotlib.lines import Line2D
 
-    shown = [Line2D([], [], ls="", marker=m, mec=c, mfc=c if f else "white", label=w) for m, c, f, w in list(_LOOK.values())[:3]]
+    shown = [
+        Line2D([], [], ls="", marker=m, mec=c, mfc=c if f else "white", label=w) for m, c, f, w in list(_LOOK.values())[:3]
+    ]
     shown.append(Line2D([], [], color=_GREY, lw=0.8, ls=":", label="another model"))
     if gates:
         shown.append(Line2D([], [], color=_INK, lw=1, ls="--", label="threshold"))
     w, h = canvas.figure.get_size_inches()
     canvas.figure.legend(
-        handles=shown, loc="upper right", ncols=5, frameon=False, fontsize=8.5, bbox_to_anchor=(1 - 0.1 / w, 1 - 0.42 / h), borderpad=0
+        handles=shown,
+        loc="upper right",
+        ncols=5,
+        frameon=False,
+        fontsize=8.5,
+        bbox_to_anchor=(1 - 0.1 / w, 1 - 0.42 / h),
+        borderpad=0,
     )
 
 # %% ../../nbs/api/24_history.ipynb #61699cb9
@@ -722,21 +811,21 @@ _OWN = ("mae", "latency_p95", "mean cost")  # not shares: a scale of their own
 def _scale(t: pd.DataFrame) -> tuple[str, str]:
     "Series with the same one share a vertical axis."
     metric = str(t["metric"].iloc[-1])
-    return (metric, str(t["name"].iloc[-1]) if t["kind"].iloc[-1] == "gate" else "") if metric in _OWN else ("share", str(t["of"].iloc[-1]))
+    gate = t["kind"].iloc[-1] == "gate"  # it is looked at beside its threshold only
+    return metric if metric in _OWN else "share", str(t["name"].iloc[-1]) if gate else ""
 
 
 def _limits(found: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
     "The vertical range of each scale, with thresholds and intervals in it."
     out: dict[tuple[str, str], tuple[float, float]] = {}
     for _, t in found.groupby("name", sort=False):
-        values = t[["value", "low", "high", "limit"]].stack().dropna()
-        if len(values):
+        values = [float(v) for c in ("value", "low", "high", "limit") for v in t[c].dropna()]
+        if values:
             key = _scale(t)
-            low, high = out.get(key, (float("inf"), float("-inf")))
-            out[key] = min(low, float(values.min())), max(high, float(values.max()))
+            out[key] = min([*values, *out.get(key, ())]), max([*values, *out.get(key, ())])
 
     def room(low: float, high: float, share: bool) -> tuple[float, float]:
-        least = 0.1 if share else 0.1 * max(abs(low), abs(high), 1e-9)
+        least = 0.2 if share else 0.1 * max(abs(low), abs(high), 1e-9)
         middle, half = (low + high) / 2, max(high - low, least) * 0.56
         return middle - half, middle + half
 
@@ -745,23 +834,22 @@ def _limits(found: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
 # %% ../../nbs/api/24_history.ipynb #fba569a6
 def _panel(canvas: _Canvas, at: tuple[float, float], t: pd.DataFrame, runs: pd.DataFrame, limits: dict[Any, Any]) -> None:
     "One series: line, band, marks by status, threshold."
-    left, top = at
-    ax = canvas.axes(left + _LEFT, top + 0.58, *_AXES)
-    name = _cut(str(t["name"].iloc[-1]), 46, lines=2)
-    under = t["threshold"].iloc[-1] if t["kind"].iloc[-1] == "gate" else _words(t["metric"].iloc[-1]) if t["kind"].iloc[-1] != "metric" else ""
-    if under:
-        canvas.text(left + _LEFT, top + 0.5, _cut(str(under), 52), size=8, color=_GREY)
-    base = top + (0.34 if under else 0.5) - 0.15 * name.count("\n")
-    for i, line in enumerate(name.split("\n")):
-        canvas.text(left + _LEFT, base + 0.15 * i, line, size=9)
+    left, top = at  # of the axes
+    ax = canvas.axes(left, top, *_AXES)
+    lines, under = _title(t, str(t["name"].iloc[-1])).split("\n"), t["kind"].iloc[-1] != "metric"
+    for i, line in enumerate(reversed(lines)):
+        how = {"size": 8, "color": _GREY} if under and i == 0 else {"size": 9}
+        canvas.text(left, top - 0.08 - 0.155 * i, line, **how)
     place_of = {r: i for i, r in enumerate(runs["run"])}
-    t = t.drop_duplicates("run", keep="last").set_index(t.drop_duplicates("run", keep="last")["run"].map(place_of)).reindex(range(len(runs)))
+    once = t.drop_duplicates("run", keep="last")
+    t = once.set_index(once["run"].map(place_of)).reindex(range(len(runs)))
     x, few = list(t.index), len(t) <= 12
     ax.fill_between(x, t["low"], t["high"], color=_LINE, alpha=0.16, lw=0)
     if few:
         ax.vlines(x, t["low"], t["high"], color=_LINE, alpha=0.55, lw=1.4)
     ax.plot(x, t["value"], color=_LINE, lw=1.3 if few else 1.0, zorder=3)
-    ax.hlines(t["limit"], [i - 0.5 for i in x], [i + 0.5 for i in x], color=_INK, lw=1, ls="--")
+    edges = [i - 0.5 for i in range(len(x) + 1)]
+    ax.step(edges, [*t["limit"], t["limit"].iloc[-1]], where="post", color=_INK, lw=1, ls=(0, (4, 2.5)))
     status = t["status"].fillna("passes").where(t["value"].notna())
     for one in status.dropna().unique():
         y = t["value"][status == one]
@@ -809,7 +897,10 @@ def prune(
     or where the chain is broken; other pilots are pruned before it is raised.
     """
     settings = load_settings().runs
-    policy = {"keep": settings.keep if keep is None else keep, "keep_days": settings.keep_days if keep_days is None else keep_days}
+    policy = {
+        "keep": settings.keep if keep is None else keep,
+        "keep_days": settings.keep_days if keep_days is None else keep_days,
+    }
     if wrong := [f"{n} must be 0 or more; got {v}." for n, v in policy.items() if v < 0]:
         raise ValueError(" ".join(wrong))
     top, when, rows, problems = _top(folder), now or datetime.now(UTC), list[dict[str, Any]](), []
@@ -822,24 +913,24 @@ def prune(
         raise RunError("\n".join(problems))
     return _table(rows, _PRUNE)
 
-
+# %% ../../nbs/api/24_history.ipynb #dba6e73b
 def _pruned(top: Path, pilot: str, policy: dict[str, int], now: datetime, dry_run: bool) -> list[dict[str, Any]]:
     "Under the lock of the pilot, so that nothing changes meanwhile."
-    store = Store(top, pilot)
+    store = Store(top if is_here(top) else str(top), pilot)
     held = dry_run and _is_held(store)
     rows = []
     with nullcontext() if dry_run else store.lock():
         store.manifests()
         for run, stays in _policy(_book(top, pilot).runs, policy, now, held):
-            files = {} if stays else _removable(run)
-            left = {n: s for n, s in _removable(run).items() if n in _part(run.tombstone, "removed")} if run.state == "pruned" else {}
-            gone, action = (left, "finished") if left else (files, "pruned") if not stays else ({}, "stays")
+            ours, buried = _removable(run), _part(run.tombstone, "removed")
+            left = {n: s for n, s in ours.items() if n in buried} if run.state == "pruned" else {}
+            gone, action = (left, "finished") if left else ({}, "stays") if stays else (ours, "pruned")
             if gone and not dry_run:
                 if not left:
                     _bury(run, gone, policy, now)
                 _remove(run.folder, gone)
             said = action if not dry_run or action == "stays" else f"would be {action}"
-            why = stays or ("not kept by the policy" if not left else "a pruning was killed here")
+            why = "a pruning was killed here" if left else stays or "not kept by the policy"
             told = {"pilot": pilot, "run": run.name, "at": run.at, "state": run.state, "action": said, "why": why}
             rows.append({**told, "files": len(gone), "bytes": sum(gone.values())})
     return rows
@@ -885,7 +976,7 @@ def _removable(run: _Past) -> dict[str, int]:
     "Notebooks, evidence, cards and other outputs that are there → bytes. Files that no run leaves are not touched."
     ours = re.compile(r"(.*/)?[^/]+\.(ipynb|part)|evidence/.+|scorecard\.[a-z]+", re.DOTALL)
     kept = [n for n in run.files if _is_kept(n) or n == "results.parquet"]
-    return {n: s for n, s in run.files.items() if n not in kept and (n in run.outputs or ours.fullmatch(n))}
+    return {n: s for n, s in run.files.items() if n not in kept and n == _utf8(n) and (n in run.outputs or ours.fullmatch(n))}
 
 # %% ../../nbs/api/24_history.ipynb #bd583fa5
 def _bury(run: _Past, gone: dict[str, int], policy: dict[str, int], now: datetime) -> None:
@@ -894,7 +985,7 @@ def _bury(run: _Past, gone: dict[str, int], policy: dict[str, int], now: datetim
     points: list[dict[str, Any]] = []
     if run.state == "finished" and card is not None:
         with suppress(KeyError, TypeError, AttributeError):
-            points = _points(card)
+            points = [_clean(p) for p in _points(card)]
     body = {
         "run": run.name,
         "at": now.isoformat(timespec="seconds"),

@@ -386,6 +386,8 @@ def _finish(store: Store, plan: Plan, folder: Path, look: int, chain: list[dict[
     records = {u.name: hash_json(read_json(folder / "records" / f"{u.name}.json")) for u in plan.units}
     before = [m for m in chain if m["run"] == folder.name and m["records"] == records]
     if before:
+        if read_json(folder / "record.json") != before[-1]:  # a kill came between the two
+            write_json(folder / "record.json", before[-1])
         return before[-1]
     card = read_json(folder / "scorecard.json")  # None: a plan of other notebooks
     entry = {

@@ -6,7 +6,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/schedule.html.md"""
 
 # %% auto #0
 __all__ = ['FIELDS', 'NICKNAMES', 'SERVED', 'FAILED', 'ATTEMPTS', 'KEPT', 'COUNTED', 'EXIT', 'ScheduleError', 'read_cron',
-           'due_times', 'Schedule', 'load_schedule', 'save_schedule', 'remove_schedule', 'history', 'Due', 'due',
+           'due_times', 'Schedule', 'load_schedule', 'save_schedule', 'remove_schedule', 'due_history', 'Due', 'due',
            'Missed', 'missed', 'serve', 'settings_flags', 'run_due']
 
 # %% ../../nbs/api/25_schedule.ipynb #27fb8993
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -177,7 +177,7 @@ def load_schedule(store: Store) -> Schedule | None:
     if not path.is_file():
         return None
     try:
-        found = read_json(path)
+        found = read_json(path) or {}
         return Schedule(**{**found, "made": datetime.fromisoformat(found["made"])})
     except (TypeError, KeyError, ValueError) as e:
         raise ScheduleError(f"{path}: this is no schedule ({e}). Remove it, then: p2p schedule PILOT --cron …") from None
@@ -205,12 +205,17 @@ ATTEMPTS = 3  # runs that may be begun for one due time
 KEPT = 1000  # newest due times, and newest outages, whose record is kept
 
 
-def history(
+def due_history(
     store: Store,
 ) -> list[dict[str, Any]]:  # due, begun and ended (None: it did not end) in ISO 8601, code (of the command's exit), attempts
     "The due times that were begun, oldest first; the newest 1,000."
     found = read_json(store.folder / "due.json")
     return found["times"] if isinstance(found, dict) else []
+
+
+def _last(store: Store) -> dict[str, Any] | None:
+    found = due_history(store)
+    return found[-1] if found else None
 
 
 def _iso(time: datetime) -> str:
@@ -232,7 +237,7 @@ def due(store: Store, now: datetime) -> Due:
     schedule = load_schedule(store)
     if schedule is None:
         raise RunError(f"{store.folder}: this pilot has no schedule. Make one: p2p schedule PILOT --cron '0 2 * * *'")
-    time, last = schedule.newest(now), (history(store) or [None])[-1]
+    time, last = schedule.newest(now), _last(store)
     upcoming = next(schedule.after(now), None)
     then = f"The next time is {schedule.shown(upcoming)}." if upcoming else "No other time will come."
     if time is None:
@@ -263,9 +268,9 @@ class Missed:
 
 def _outage(store: Store, schedule: Schedule, until: datetime, caught_up: datetime | None) -> Missed | None:
     "Due times up to a time since the last one that was begun."
-    last = (history(store) or [None])[-1]
+    last = _last(store)
     start = max(schedule.made, datetime.fromisoformat(last["due"])) if last else schedule.made
-    times = [t for t in islice(schedule.after(start), COUNTED) if t <= until]
+    times = list(takewhile(lambda t: t <= until, islice(schedule.after(start), COUNTED)))
     if not times:
         return None
     why = "nobody asked: the machine or its scheduler was off"
@@ -321,7 +326,7 @@ def _alone(store: Store) -> Iterator[bool]:
 
 def _note(store: Store, entry: dict[str, Any]) -> None:
     "Record how far a due time has come."
-    before = [e for e in history(store) if e["due"] != entry["due"]]
+    before = [e for e in due_history(store) if e["due"] != entry["due"]]
     write_json(store.folder / "due.json", {"times": [*before, entry][-KEPT:]})
 
 # %% ../../nbs/api/25_schedule.ipynb #8c450efa
