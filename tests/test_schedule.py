@@ -639,7 +639,7 @@ def jupyter(root: Path, token: str) -> Iterator[str]:
 def test_a_jupyter_server_registers_updates_runs_and_removes(tmp_path, p2p, monkeypatch):
     pytest.importorskip("jupyter_scheduler", reason="jupyter-scheduler is not installed: pip install 'pilot-to-prod[schedule]'")
     token, runs = secrets.token_hex(16), tmp_path / "runs"
-    pilot = write_pilot(tmp_path / "tiny", more="suite: missing\n" + GATES)
+    pilot = write_pilot(tmp_path / "tiny", more="suite: labels\n" + GATES)
     monkeypatch.setenv("MY_TOKEN", token)
     monkeypatch.chdir(tmp_path)
     with jupyter(tmp_path, token) as url:
