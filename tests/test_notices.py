@@ -22,7 +22,7 @@ from typing import Any
 import mistune
 import pytest
 from conftest import GATES, write_pilot
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pilot_to_prod.runs
@@ -433,8 +433,10 @@ def test_nobody_listens(tmp_path):
     assert "the connection was refused" in told.problems[0] and SECRET not in str(told)
 
 
-def test_what_is_posted_is_what_chats_read_and_is_signed(tmp_path, server):
-    environ = {"P2P_WEBHOOK_URL": server.url, "P2P_WEBHOOK_SECRET": "key", "http_proxy": "http://127.0.0.1:9"}
+def test_what_is_posted_is_what_chats_read_and_is_signed(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # a proxy is for other machines
+    monkeypatch.setenv("no_proxy", "")
+    environ = {"P2P_WEBHOOK_URL": server.url, "P2P_WEBHOOK_SECRET": "key"}
     assert tell(store_of(tmp_path, "promote", "block"), spec_of(), None, environ=environ).sent == 1
     headers, body = server.got[0]
     assert headers["X-P2P-Signature"] == "sha256=" + hmac.new(b"key", body, hashlib.sha256).hexdigest()
@@ -616,6 +618,20 @@ def test_threads_that_tell_at_once_tell_each_fact_once_and_lose_no_acknowledgeme
     assert {n.id for n in read_notices(store) if n.deliveries} == set(got)
 
 
+def test_changes_of_one_notice_at_once_are_all_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(notices, "write_json", lambda path, value: (time.sleep(0.02), write_json(path, value)))
+    store, gate = store_of(tmp_path), threading.Barrier(6)
+    made = alarm(store, "x", "y", now=NOW)
+
+    def work(i: int) -> None:
+        gate.wait(10)
+        notices._change(store, made.id, lambda n: replace(n, deliveries=(*n.deliveries, {"n": i})))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert sorted(d["n"] for d in read_notices(store)[0].deliveries) == list(range(6))
+
+
 def test_an_acknowledgement_while_a_receiver_is_slow_is_kept(tmp_path):
     store, receiver = store_of(tmp_path, "promote", "block"), Receiver()
 
@@ -656,6 +672,7 @@ def shown(markdown: str) -> str:
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.text("*_`~[]()<>!#|\\&;:/@$.w ha1-\n", max_size=40)))
+@example("&lt;b&gt; &amp; &#42;x&#42; https://evil.example www.evil.example a@evil.example")
 def test_text_from_data_is_shown_and_does_nothing(text):
     import html
 

@@ -712,3 +712,19 @@ def test_due_of_a_clock_that_went_back_is_nothing(store):
     kept(store)
     assert call(store, datetime(2026, 11, 4, 2, tzinfo=UTC))[0]
     assert due(store, datetime(2026, 11, 3, 12, tzinfo=UTC)).time is None
+
+
+def test_a_missed_time_is_told_once_by_the_command_line(tmp_path: Path, p2p: Any) -> None:
+    from conftest import write_pilot
+
+    from pilot_to_prod.runs.notices import read_notices
+
+    pilot = write_pilot(tmp_path / "tiny")
+    store = Store(tmp_path / "runs", "tiny")
+    store.open()
+    save_schedule(store, Schedule(str(pilot), "0 2 * * *", datetime(2026, 1, 1, tzinfo=UTC)))  # nobody has begun it since
+    code, out, err = p2p("notices", "send", pilot, "--runs", tmp_path / "runs")
+    assert code == 0 and "1 new" in out, (out, err)
+    assert [n.kind for n in read_notices(store)] == ["run_missed"]
+    code, out, err = p2p("notices", "send", pilot, "--runs", tmp_path / "runs")
+    assert "0 new" in out

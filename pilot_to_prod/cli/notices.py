@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,26 @@ import click
 _folder = click.option("--runs", "folder", help="Folder of runs, a path or URL, instead of [runs] folder in settings.ini.")
 
 
-def tell(spec: Any, settings: Any, ended: Any = None, missed: Iterable[datetime] = ()) -> Any:
-    "Find what is new and send what is due. Says on standard error what failed; raises nothing, and no exit code depends on it."
+def _missed(store: Any, now: datetime) -> list[datetime]:
+    "A time for each outage of the schedule: its first, and one more each week that it lasts."
+    from pilot_to_prod.runs.schedule import ScheduleError, missed
+
+    week = timedelta(days=7)
+    try:
+        return [m.first + (m.last - m.first) // week * week for m in missed(store, now)]
+    except ScheduleError as e:
+        click.echo(f"p2p: whether runs were missed is not known: {e}", err=True)
+        return []
+
+
+def tell(spec: Any, settings: Any, ended: Any = None) -> Any:
+    "Find what is new, missed runs among it, and send what is due. Says on standard error what failed; raises nothing, and no exit code depends on it."
     from pilot_to_prod.runs import RunError, Store
     from pilot_to_prod.runs.notices import notify
 
     try:
-        done = notify(Store(settings.runs.folder, spec.name), spec, now=datetime.now(UTC), ended=ended, missed=missed)
+        store, now = Store(settings.runs.folder, spec.name), datetime.now(UTC)
+        done = notify(store, spec, now=now, ended=ended, missed=_missed(store, now))
     except Exception as e:  # noqa: BLE001 - whatever keeps a notice from being told is no reason for a run to fail
         why = f": {e}" if isinstance(e, OSError | RunError) else ""
         click.echo(f"p2p: {spec.name}: notices could not be kept or sent ({type(e).__name__}{why})", err=True)
