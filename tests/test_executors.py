@@ -278,6 +278,15 @@ def test_a_kernel_that_takes_too_much_memory_fails_alone(tmp_path: Path) -> None
     assert by == {"greedy": ("failed", "MemoryError"), "modest": ("done", None)}
 
 
+def test_a_record_says_how_much_memory_the_kernel_had(tmp_path: Path) -> None:
+    greedy = "x = bytearray(400_000_000)\nx[:: 4096] = b'x' * len(x[:: 4096])\nopen(output, 'w').write('x')"
+    plan = small(tmp_path, greedy=greedy, modest="open(output, 'w').write('x')", dies="import os; os._exit(3)")
+    made = run(plan, settings_of(tmp_path / "runs", runs_retries=0))
+    peaks = {n: (read_json(made.folder / "records" / f"{n}.json") or {}).get("peak_bytes") for n in ("greedy", "modest", "dies")}
+    assert all(isinstance(p, int) and p > 20_000_000 for p in peaks.values()), peaks
+    assert peaks["greedy"] - peaks["modest"] > 300_000_000
+
+
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     plan = small(tmp_path, one="open(output, 'w').write('x')")

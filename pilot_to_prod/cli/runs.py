@@ -65,6 +65,8 @@ def _notebooks(row: Any) -> str:
 @_as_json
 def show(pilot: str, run: str | None, folder: str | None, as_json: bool) -> None:
     "The notebooks and files of one RUN of PILOT, by number or name; the newest where none is given."
+    import pandas as pd
+
     from pilot_to_prod.runs import show as shown
 
     top = _place(folder)
@@ -84,10 +86,15 @@ def show(pilot: str, run: str | None, folder: str | None, as_json: bool) -> None
             f"  pruned: {_clean(found.tombstone.get('at'))}, {len(found.tombstone.get('removed', ()))} files, {_size(found.tombstone.get('bytes', 0))}"
         )
     books = [
-        [*_texts(r, "name", "status"), _at(r["started"]), *_texts(r, "attempt", "seconds")]
+        [
+            *_texts(r, "name", "status"),
+            _at(r["started"]),
+            *_texts(r, "attempt", "seconds"),
+            "" if pd.isna(r["peak_bytes"]) else _size(int(r["peak_bytes"])),
+        ]
         for r in found.notebooks.to_dict(orient="records")
     ]
-    _show_table(["notebook", "status", "started (UTC)", "attempt", "seconds"], books, left=3)
+    _show_table(["notebook", "status", "started (UTC)", "attempt", "seconds", "peak memory"], books, left=3)
     for r in found.notebooks.to_dict(orient="records"):
         if isinstance(r["error"], str):
             click.echo(f"  {_clean(r['name'])}: {_clean(r['error'])}: {_clean(r['message'])}")

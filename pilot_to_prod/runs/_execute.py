@@ -3,6 +3,7 @@
 import asyncio
 import os
 import traceback
+import uuid
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
@@ -22,7 +23,7 @@ def execute(
     deadline: float | None = None,  # seconds after which the kernel is killed; engine `warm`
     memory: int | None = None,  # bytes that the kernel may map beyond what it holds when it starts; engine `warm`
     environment: dict[str, str] | None = None,  # variables of the kernel beside those of this process; engine `warm`
-) -> dict[str, Any]:  # status: done or failed; error: the name of its class; message; trace of what is no cell's error
+) -> dict[str, Any]:  # status: done or failed; error: the name of its class; message; peak_bytes of a forked kernel; trace of what is no cell's error
     "What became of it. Never raises for what the notebook does; raises ValueError for what an engine cannot do."
     if engine == "warm":
         from ._warm import warm_up
@@ -31,11 +32,14 @@ def execute(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    token = uuid.uuid4().hex
     own: dict[str, Any] = {"kernel_memory": memory, "kernel_environment": environment, "kernel_deadline": deadline}
     if engine != "warm":
         if asked := [n for n, v in own.items() if v]:
             raise ValueError(f"{', '.join(asked)}: only the engine 'warm' can do that; got engine {engine!r}.")
         own = {}
+    else:
+        own["kernel_token"] = token
     out.parent.mkdir(parents=True, exist_ok=True)
     aside, failed = out.with_name(f".{out.stem}.part.ipynb"), out.with_name(f"{out.stem}.failed.ipynb")
     aside.unlink(missing_ok=True)
@@ -62,10 +66,20 @@ def execute(
     else:
         aside.replace(out)
         failed.unlink(missing_ok=True)
-        return {"status": "done", "error": None, "message": None}
+        return {"status": "done", "error": None, "message": None} | _peak(engine, token)
     if aside.exists():  # after a cell's error it holds all cells; after a timeout or a dead kernel papermill writes nothing
         aside.replace(failed)
-    return found
+    return found | _peak(engine, token)
+
+
+def _peak(engine: str | None, token: str) -> dict[str, Any]:
+    "The kernel's peak memory, bytes, where the engine knows it."
+    if engine != "warm":
+        return {}
+    from pilot_to_prod.runs._warm import peak_of
+
+    found = peak_of(token)
+    return {} if found is None else {"peak_bytes": found}
 
 
 def _failed(error: str, message: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.launcher import launch_kernel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Dict, Float, Integer, default
+from traitlets import Dict, Float, Integer, Unicode, default
 from traitlets.config import Config
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ class Forked:
     def __init__(self, news: socket.socket, pid: int, heard: bytes = b"") -> None:
         self.news, self.pid, self.owner, self.ready = news, pid, os.getpid(), False
         self.returncode: int | None = None
+        self.peak: int | None = None  # bytes, once it has ended: resident, with what it shares with other kernels
         self._heard = b""
         news.setblocking(False)
         _sockets.add(news)
@@ -165,7 +166,7 @@ class Forked:
             said = json.loads(line)
             self.ready = self.ready or "ready" in said
             if "exit" in said:
-                self.returncode = said["exit"]
+                self.returncode, self.peak = said["exit"], said.get("peak")
         if not data and self.returncode is None:
             self.returncode = -signal.SIGKILL
             if os.getpid() == self.owner:  # and not a fork of it, where the socket is closed
@@ -438,6 +439,13 @@ class Stock:
 
 _stock = Stock()
 _provisioners: "weakref.WeakSet[WarmProvisioner]" = weakref.WeakSet()
+_asked: dict[str, Forked] = {}  # token of who asked → kernel
+
+
+def peak_of(token: str) -> int | None:
+    "The most memory that the kernel asked for with a token had at a time, bytes, asked once; None where that is not known."
+    kernel = _asked.pop(token, None)
+    return None if kernel is None else kernel.peak
 
 
 @atexit.register
@@ -512,6 +520,8 @@ class WarmProvisioner(LocalProvisioner):
             return info
         self.process = warm
         _provisioners.add(self)
+        if (token := getattr(self.parent, "token", "")) and isinstance(warm, Forked):
+            _asked[token] = warm
         self.pid = self.process.pid
         self.pgid = self.process.pid if hasattr(os, "killpg") else None
         self.cwd = kw.get("cwd", Path.cwd())
@@ -598,6 +608,7 @@ class WarmKernelManager(AsyncKernelManager):
     "Manages a kernel from `p2p-warm`, unless the kernel's spec names another provisioner."
 
     memory = Integer(None, allow_none=True, config=True, help="bytes that a kernel may map beyond what it holds when it starts")
+    token = Unicode("", config=True, help="by which `peak_of` finds the kernel")
     deadline = Float(None, allow_none=True, config=True, help="seconds from its start after which a kernel is killed")
     environment = Dict(config=True, help="environment variables of the kernel, beside those of this process")
 
@@ -667,10 +678,11 @@ def __getattr__(name: str) -> Any:
                 *,
                 kernel_memory: int | None = None,  # bytes, see P2P_KERNEL_MEMORY
                 kernel_environment: dict[str, str] | None = None,  # variables of the kernel beside those of this process
+                kernel_token: str | None = None,  # see `peak_of`
                 kernel_deadline: float | None = None,  # seconds after which the kernel is killed with what it started
                 **kw: Any,
             ) -> Any:
-                own = {"memory": kernel_memory, "environment": kernel_environment or {}, "deadline": kernel_deadline}
+                own = {"memory": kernel_memory, "environment": kernel_environment or {}, "deadline": kernel_deadline, "token": kernel_token}
                 config = Config({"WarmKernelManager": {k: v for k, v in own.items() if v}})
                 config.merge(kw.pop("config", None) or {})
                 kw = {"kernel_manager_class": WarmKernelManager, "shutdown_kernel": "immediate", "config": config, **kw}

@@ -210,9 +210,9 @@ class Server:
             if ended is None:
                 return
             kill_group(ended.si_pid)  # what the kernel started, while its id cannot belong to anybody else
-            _, status = os.waitpid(ended.si_pid, 0)
+            _, status, used = os.wait4(ended.si_pid, 0)
             if one := self.kernels.pop(ended.si_pid, None):
-                tell(one, exit=os.waitstatus_to_exitcode(status))
+                tell(one, exit=os.waitstatus_to_exitcode(status), peak=used.ru_maxrss * 1024)
                 self._drop(one)
 
     def _orphan(self, _: Any) -> None:

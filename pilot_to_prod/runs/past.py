@@ -301,7 +301,7 @@ class Shown:
     state: str  # finished, unfinished or pruned
     manifest: dict[str, Any] | None  # the newest that names it
     tombstone: dict[str, Any] | None
-    notebooks: pd.DataFrame = field(repr=False)  # name, status, attempt, started, seconds, error, message
+    notebooks: pd.DataFrame = field(repr=False)  # name, status, attempt, started, seconds, peak_bytes, error, message
     files: pd.DataFrame = field(repr=False)  # file, notebook, bytes, state
 
     def _repr_html_(self) -> str:
@@ -309,7 +309,7 @@ class Shown:
         return head + "".join(t.to_html(index=False, escape=True, border=0) for t in (self.notebooks, self.files))
 
 
-_NOTEBOOK = ["name", "status", "attempt", "started", "seconds", "error", "message"]
+_NOTEBOOK = ["name", "status", "attempt", "started", "seconds", "peak_bytes", "error", "message"]
 
 
 def show(
@@ -330,6 +330,7 @@ def show(
     told = [{"name": n, "status": "torn", **(r or {})} for n, r in sorted(past.records.items(), key=_begun)]
     files = _table(rows, ["file", "notebook", "bytes", "state"]).astype({"bytes": "Int64"})
     notebooks = _table(told, _NOTEBOOK)
+    notebooks["peak_bytes"] = pd.to_numeric(notebooks["peak_bytes"], errors="coerce").round().astype("Int64")
     return Shown(past.pilot, past.name, past.state, past.manifest, past.tombstone, notebooks, files)
 
 
