@@ -279,6 +279,9 @@ def test_a_kernel_that_takes_too_much_memory_fails_alone(tmp_path: Path) -> None
 
 
 def test_a_record_says_how_much_memory_the_kernel_had(tmp_path: Path) -> None:
+    from pilot_to_prod.runs import _warm
+
+    _warm.close()  # zygotes that other tests of this process hurt are forgotten
     greedy = "x = bytearray(400_000_000)\nx[:: 4096] = b'x' * len(x[:: 4096])\nopen(output, 'w').write('x')"
     plan = small(tmp_path, greedy=greedy, modest="open(output, 'w').write('x')", dies="import os; os._exit(3)")
     made = run(plan, settings_of(tmp_path / "runs", runs_retries=0))

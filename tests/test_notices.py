@@ -754,6 +754,8 @@ def test_a_run_that_could_not_begin_is_told_but_not_that_another_is_under_way(pi
     assert p2p("run", "tiny", "--runs", "r")[0] == 130 and not read_notices(Store("r", "tiny"))
     (pilot / "replay.csv").rename(pilot / "gone.csv")
     assert p2p("run", "tiny", "--runs", "r", "--dry-run")[0] == 4 and not read_notices(Store("r", "tiny"))
+    assert p2p("run", "tiny", "--runs", "r")[0] == 4 and not Path("r").exists()  # never run before: a mistake leaves nothing
+    Store("r", "tiny").open()
     assert p2p("run", "tiny", "--runs", "r")[0] == 4
     assert [n.facts["failed"][0]["error"] for n in read_notices(Store("r", "tiny"))] == ["FileNotFoundError"]
 

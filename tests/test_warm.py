@@ -39,7 +39,7 @@ class Ran:
     "What became of a notebook, and its cells where it left any."
 
     def __init__(self, outcome: dict[str, Any], out: Path) -> None:
-        self.outcome = outcome
+        self.outcome = {n: v for n, v in outcome.items() if n != "peak_bytes"}
         path = out if out.exists() else out.with_name(f"{out.stem}.failed.ipynb")
         self.nb = nbformat.read(path, as_version=4) if path.exists() else None
 

@@ -50,13 +50,26 @@ def tell(spec: Any, settings: Any, ended: Any = None) -> Any:
 
 @contextmanager
 def told(spec: Any, settings: Any, quiet: bool = False) -> Iterator[None]:
-    "Whatever ends the work within is told before it is raised; that somebody else is at it, or an interrupt, is no failure."
+    """Whatever ends the work within is told before it is raised; that somebody else is at it, or an interrupt, is no failure.
+
+    Of a pilot that was never run nobody is told: whoever runs it for the first time sees it, and a mistake leaves no folder.
+    """
     try:
         yield
     except Exception as e:
-        if not quiet and "another run of this pilot is under way" not in str(e):
+        if not quiet and "another run of this pilot is under way" not in str(e) and _was_run(spec, settings):
             tell(spec, settings, e)
         raise
+
+
+def _was_run(spec: Any, settings: Any) -> bool:
+    "Whether the pilot has a folder of runs, where its schedule is, too."
+    from pilot_to_prod.runs import RunError, Store
+
+    try:
+        return bool(Store(settings.runs.folder, spec.name).folder.is_dir())
+    except (OSError, RunError):
+        return False
 
 
 @click.group()
