@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +219,8 @@ pathlib.Path(output).write_text("x")
     assert [(o.status, o.attempts) for o in made.outcomes] == [("done", 2)]
 
 
-@pytest.mark.parametrize("engine", ["warm", "nbclient"])
-def test_the_deadline_of_a_run_ends_kernels_and_what_they_started(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize(("engine", "given"), [("warm", False), ("warm", True), ("nbclient", False)])
+def test_the_deadline_of_a_run_ends_kernels_and_what_they_started(tmp_path: Path, engine: str, given: bool) -> None:
     marker = tmp_path / "pid"
     source = f"""
 import subprocess, threading, pathlib
@@ -227,13 +228,14 @@ child = subprocess.Popen(["sleep", "300"])
 pathlib.Path({str(marker)!r}).write_text(str(child.pid))
 threading.Event().wait()
 """
-    plan = small(tmp_path, hangs=source, waits="import threading; threading.Event().wait()")
-    for seconds in (6, 12, 24, 48):  # until the machine is fast enough for the notebook to have begun
+    waits = {f"waits{i}": "import threading; threading.Event().wait()" for i in range(4)}
+    plan = small(tmp_path, hangs=source, **waits)
+    for seconds in (12, 24, 48):  # until the machine is fast enough for the notebook to have begun
         settings = settings_of(tmp_path / "runs", runs_engine=engine, deadlines_run=seconds, runs_workers=1)
         began = time.monotonic()
-        made = run(plan, settings)
-        assert time.monotonic() - began < seconds + 30
-        assert [(o.status, o.error) for o in made.outcomes] == [("failed", "RunDeadline")] * 2
+        made = run(plan, settings, executor=ThreadPoolExecutor(1) if given else None)
+        assert time.monotonic() - began < 3 * seconds  # and not one deadline after the other
+        assert [(o.status, o.error) for o in made.outcomes] == [("failed", "RunDeadline")] * 5
         if marker.exists():
             break
     child = Path(f"/proc/{marker.read_text()}/status")

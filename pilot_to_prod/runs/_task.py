@@ -1,9 +1,12 @@
 """One unit of work as any executor can do it, on this machine or another: execute a notebook, keep its outputs, write its record last."""
 
 import json
+import logging
+import math
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -20,6 +23,8 @@ from pilot_to_prod.runs._execute import execute
 from pilot_to_prod.runs._store import is_here, place, read_json, write_bytes, write_json
 from pilot_to_prod.spec import file_hash
 
+log = logging.getLogger("pilot_to_prod.runs")
+
 LATE = "RunDeadline"
 STOPPED = "Interrupted"
 RETRIED = (
@@ -30,7 +35,6 @@ RETRIED = (
     "KilledWorker",
     "StorageError",
 )  # a failing cell is none of them
-_MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Task:
     engine: str | None = "warm"  # of papermill; None: its own, in a process of its own
     cwd: str | None = None  # the kernel's folder, where it is on this machine
     cell_deadline: int = 900  # seconds
-    left: float = 3600  # seconds until the deadline of the run
+    until: float = math.inf  # the run's deadline, seconds since 1970: a task may have waited long before it is done
     memory: int | None = None  # bytes
     threads: int | None = None  # of native libraries in the kernel, where the environment does not say; None: as they like
     attempt: int = 1
@@ -82,7 +86,7 @@ def do(task: Task) -> dict[str, Any]:
     started, begun = time.monotonic(), datetime.now(UTC)
     folder = place(task.folder)
     with _room(task) as room:
-        said = _executed(task, room)
+        said = _executed(task, room) if time.time() < task.until else late()
         gone = [p for p in task.outputs if "*" not in p and not (room / p).is_file()]
         if said["status"] == "done" and gone:
             said = _failure("NoOutput", f"the notebook ended well but did not write {', '.join(gone)}")
@@ -121,6 +125,8 @@ def _sign(path: Path) -> None:
     notary = NotebookNotary()
     try:
         notary.sign(nbformat.read(path, as_version=4))
+    except (OSError, sqlite3.Error) as e:  # what was done stays done
+        log.warning("%s is not signed (%s): JupyterLab shows its widgets after Trust Notebook.", path, e)
     finally:
         notary.store.close()
 
@@ -163,7 +169,7 @@ def environment_of(threads: int | None) -> dict[str, str]:
 
 def _in_here(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dict[str, Any]:
     "In this process, whose kernels the engine `warm` can end."
-    until = time.monotonic() + task.left
+    left = max(0.0, task.until - time.time())
     said = execute(
         notebook,
         out,
@@ -173,17 +179,18 @@ def _in_here(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dic
         engine="warm",
         memory=task.memory,
         environment=environment_of(task.threads),
-        deadline=task.left,
+        deadline=left if math.isfinite(left) else None,
     )
     if said["status"] == "failed" and said["error"] in ("DeadKernelError", "KernelStartError"):
         if _stopping.is_set():
             return _failure(STOPPED, "the run was interrupted")
-        if time.monotonic() >= until:
-            return _late()
+        if time.time() >= task.until:
+            return late()
     return said
 
 
-def _late() -> dict[str, Any]:
+def late() -> dict[str, Any]:
+    "What is said of work that the deadline of the run ended."
     return _failure(LATE, "the run's deadline passed ([deadlines] run)")
 
 
@@ -206,10 +213,10 @@ def _apart(task: Task, notebook: Path, out: Path, work: dict[str, Any]) -> dict[
         )
     _processes.add(process)
     try:
-        process.wait(task.left)
+        process.wait(max(0.0, task.until - time.time()) if math.isfinite(task.until) else None)
     except subprocess.TimeoutExpired:
         _end(process)
-        return _late()
+        return late()
     finally:
         _processes.discard(process)
     if _stopping.is_set() and process.returncode:

@@ -11,6 +11,7 @@ __all__ = ['STRESS', 'DEPTHS', 'environment', 'subject_hashes', 'Unit', 'Plan', 
 import heapq
 import importlib.util
 import itertools
+import math
 import platform
 import signal
 import time
@@ -28,7 +29,7 @@ from typing import Any
 from ._executors import executor_of, threads_of
 from ._notebooks import check_parameters, notebooks
 from ._store import RunError, Store, is_here, look_at, read_json, write_json
-from ._task import LATE, RETRIED, Task, do, stopped
+from ._task import RETRIED, Task, do, late, stopped
 from ..settings import Settings
 from ..spec import Spec, file_hash, hash_json, near
 
@@ -212,7 +213,7 @@ def _is_done(folder: Path, unit: Unit) -> bool:
 
 
 # %% ../../nbs/api/21_runs.ipynb #10114ee3
-def _task(unit: Unit, folder: Path, settings: Settings, look: int, left: float, attempt: int) -> Task:
+def _task(unit: Unit, folder: Path, settings: Settings, look: int, until: float, attempt: int) -> Task:
     "The work of a unit: where it finds its inputs and leaves its outputs."
     card = unit.name == "scorecard"
     return Task(
@@ -227,7 +228,7 @@ def _task(unit: Unit, folder: Path, settings: Settings, look: int, left: float, 
         engine=None if settings.runs.engine == "nbclient" else settings.runs.engine,
         cwd=str(Path.cwd()),
         cell_deadline=settings.deadlines.cell,
-        left=left,
+        until=until,
         memory=settings.runs.memory * 1_000_000 or None,
         threads=threads_of(settings),
         attempt=attempt,
@@ -300,10 +301,11 @@ class _Execution:
 
     def __init__(self, plan: Plan, folder: Path, settings: Settings, look: int, say: Callable[[str], None]) -> None:
         self.plan, self.folder, self.settings, self.look, self.say = plan, folder, settings, look, say
-        self.until = time.monotonic() + settings.deadlines.run
+        self.until = time.time() + settings.deadlines.run
         self.ended: dict[str, Outcome] = {}
         self.running: dict[Future[dict[str, Any]], tuple[Unit, int]] = {}
         self.again: list[tuple[float, int, Unit, int]] = []  # when, a number that parts equals, unit, attempt
+        self.room: float = math.inf  # notebooks that are begun at a time; elsewhere a scheduler decides
         self._number = itertools.count()
 
     def outcomes(self, executor: Executor | None) -> dict[str, Outcome]:
@@ -317,6 +319,8 @@ class _Execution:
                 waiting.append(unit)
         if not waiting:
             return self.ended
+        own = executor is None and not self.settings.runs.cluster
+        self.room = self.settings.runs.workers if own else math.inf
         with executor_of(self.settings, executor) as chosen:
             try:
                 while waiting or self.running or self.again:
@@ -339,6 +343,8 @@ class _Execution:
         if any(n not in self.ended for n in before):
             return False
         if all(self.ended[n].status in ("done", "cached") for n in before):
+            if len(self.running) >= self.room:
+                return False
             self._submit(unit, 1, executor)
         else:
             self.ended[unit.name] = Outcome(unit.name, "skipped", 0, None, "a notebook before it failed")
@@ -346,13 +352,13 @@ class _Execution:
         return True
 
     def _submit(self, unit: Unit, attempt: int, executor: Executor) -> None:
-        left = self.until - time.monotonic()
-        if left <= 0:
-            self._end(unit, attempt, {"status": "failed", "error": LATE, "message": "the run's deadline passed ([deadlines] run)"})
+        if time.time() >= self.until:
+            self._end(unit, attempt, late())
             return
-        task = _task(unit, self.folder, self.settings, self.look, left, attempt)
+        task = _task(unit, self.folder, self.settings, self.look, self.until, attempt)
         self.running[executor.submit(do, task)] = unit, attempt
-        self.say(f"{unit.name}: started" + (f", attempt {attempt}" if attempt > 1 else ""))
+        began = "started" if self.room < math.inf else "handed over"
+        self.say(f"{unit.name}: {began}" + (f", attempt {attempt}" if attempt > 1 else ""))
 
     def _settle(self) -> None:
         "Wait until something ends or is to be tried again, and take note of it."
