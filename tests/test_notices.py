@@ -37,11 +37,10 @@ from pilot_to_prod.runs.notices import (
     escaped,
     is_due,
     notify,
-    plain,
     read_notices,
     sendings,
 )
-from pilot_to_prod.spec import Spec, SpecError, parse
+from pilot_to_prod.spec import Spec, SpecError, parse, safe
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 SECRET = "s3cr3t-part-of-the-url"
@@ -676,8 +675,8 @@ def shown(markdown: str) -> str:
 def test_text_from_data_is_shown_and_does_nothing(text):
     import html
 
-    assert html.unescape(shown(escaped(text)))[1:-1].split() == html.unescape(html.escape(plain(text))).split()
-    assert not set(plain(text)) & set("\n\r\t\x00\x1b\u202e\u2066\u200b\ufeff\u2028")
+    assert html.unescape(shown(escaped(text)))[1:-1].split() == html.unescape(html.escape(safe(text))).split()
+    assert not set(safe(text)) & set("\n\r\t\x00\x1b\u202e\u2066\u200b\ufeff\u2028")
 
 
 def test_hostile_strings_everywhere(tmp_path):

@@ -8,7 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pilot_to_prod.card._words import language_name, number, safe, scenario_words
+from pilot_to_prod.card._words import language_name, number, scenario_words
+from pilot_to_prod.spec import safe
 
 SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "no promise": "·", "not exercised": "∅"}
 VERDICT = {

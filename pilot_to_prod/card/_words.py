@@ -1,15 +1,12 @@
-"""The card's sentences, and what makes foreign text safe to show."""
+"""The card's sentences."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol
 
 from pilot_to_prod.gates import Judged, Verdict
 from pilot_to_prod.spec import Spec
-
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 class _Section(Protocol):
@@ -21,20 +18,6 @@ class _Section(Protocol):
     def reason(self) -> str: ...
     @property
     def facts(self) -> Any: ...
-
-
-def safe(text: str, limit: int = 400) -> str:
-    "Text from data for a page or a terminal: control and bidi characters made visible, cut to a length that is said."
-    cut = text[:limit]
-    out = []
-    for c in cut:
-        if c in "\n\t\r":
-            out.append(" ")
-        elif c in _BIDI or unicodedata.category(c) in ("Cc", "Cs"):
-            out.append(f"⟨U+{ord(c):04X}⟩")
-        else:
-            out.append(c)
-    return "".join(out) + (f" … ({len(text):,} characters)" if len(text) > limit else "")
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -16,11 +16,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ._words import next_step, phrase, reason_title, safe
+from ._words import next_step, phrase, reason_title
 from ..evidence import Evidence, evidence_groups
 from ..evidence.statistics import ALPHA, alpha_of_look
 from ..gates import SECTIONS, Fact, Judged, Judgement, Verdict, attested, judge
-from ..spec import Spec, hash_json
+from ..spec import Spec, hash_json, safe
 
 # %% ../../nbs/api/20_card.ipynb #faf4db01
 def facts_of(

@@ -30,7 +30,7 @@ import pandas as pd
 
 from ._store import RunError, Store, is_here, place, write_bytes, write_json
 from ..settings import load_settings
-from ..spec import file_hash, hash_json, near
+from ..spec import file_hash, hash_json, near, visible
 
 # %% ../../nbs/api/24_history.ipynb #8117b080
 def _sizes(
@@ -216,15 +216,11 @@ def _books(folder: str | Path | None, pilot: str | None) -> Iterator[_Book]:
     yield from (_book(top, name) for name in ([pilot] if pilot is not None else known))
 
 # %% ../../nbs/api/24_history.ipynb #f0190730
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-
-
 def _shown(text: Any, limit: int = 200) -> str:
     "Text from data for a terminal or a picture: on one line, control and bidi characters made visible, cut."
     said = str(text)
-    hidden = {c for c in said if c in _BIDI or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")}
-    said = "".join(" " if c in "\n\t\r" else f"⟨U+{ord(c):04X}⟩" if c in hidden else c for c in said[:limit])
-    return said + ("…" if len(str(text)) > limit else "")
+    return visible(said[:limit]) + ("…" if len(said) > limit else "")
+
 
 # %% ../../nbs/api/24_history.ipynb #76bbfe39
 _HISTORY = ["pilot", "run", "at", "verdict", "look", "done", "failed", "cached", "seconds", "bytes", "state"]

@@ -4,6 +4,7 @@ from pilot_to_prod.spec._fetch import fetch_folder
 from pilot_to_prod.spec._frames import DataError, read_frame
 from pilot_to_prod.spec._hashes import file_hash, hash_json
 from pilot_to_prod.spec._read import Problem, SpecError, near
+from pilot_to_prod.spec._shown import safe, visible
 from pilot_to_prod.spec.model import (
     INPUT_ROLES,
     LOWER_IS_BETTER,
@@ -69,5 +70,7 @@ __all__ = [
     "near",
     "parse",
     "read_frame",
+    "safe",
     "threshold",
+    "visible",
 ]
