@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from filelock import FileLock
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import pilot_to_prod.runs.past as past
