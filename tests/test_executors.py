@@ -156,10 +156,23 @@ def test_a_lock_at_a_url_is_one_holder_s_and_free_after_its_death(s3: str) -> No
     first._stop.set()  # as if the holder had been killed
     time.sleep(1.3)
     assert second.acquire()
-    first.release()  # it is not its own any more
-    assert path.exists()
+    first._stop.clear()
+    first._renew()  # it was asleep, and wakes up: the lock is another's, which it leaves alone
+    assert first.lost and not second.lost and second._is_mine()
+    first.release()
+    assert second._is_mine()
     second.release()
     assert not path.exists()
+
+
+def test_a_run_that_lost_its_lock_adds_nothing_to_the_chain(s3: str) -> None:
+    store = Store(f"{s3}/lost", "tiny")
+    store.open()
+    with store.lock():
+        (store.folder / ".lock").write_bytes(json.dumps({"holder": "another", "until": time.time() + 60}).encode())
+        with pytest.raises(RunError, match="lost its lock"):
+            store.append({"run": "0001-x"})
+    assert store.manifests() == [] and read_json(store.folder / ".lock")["holder"] == "another"
 
 
 def test_two_runs_at_once_are_refused_at_a_url(s3: str) -> None:

@@ -36,12 +36,14 @@ def _store(spec: Any, folder: str | None) -> Any:
 
 def when_due(ctx: click.Context) -> int:
     "The exit code of `p2p run --due`: each pilot is run if it is due, with the options of its schedule where none are given."
-    codes, first = [], None
+    codes, first = [], None  # exit codes; the error that is raised in the end
     for pilot in ctx.params["pilots"]:
         try:
             codes.append(_one_when_due(ctx, pilot))
         except Exception as e:  # noqa: BLE001 - raised below, once the other pilots had their turn
-            first = first or e
+            if first is not None:
+                _echo(f"p2p: {first}")  # the last one is told by whoever raises it
+            first = e
     if first is not None:
         raise first
     return next((c for c in (ERROR, BLOCK, HOLD) if c in codes), PROMOTE)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from pilot_to_prod.spec import hash_json
 
+SETTLED = 1.0  # seconds after which two that took over a lock at once see who has it
 LEASE, RENEWED = 60.0, 15.0  # seconds after which a lock at a URL that nobody renews is free; how often its holder renews it
 
 
@@ -70,7 +71,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any | None:
     "What a file holds; None where there is none, or only a torn one."
     try:
-        return json.loads(path.read_bytes())
+        data = path.read_bytes() if is_here(path) else path.fs.cat_file(path.path)  # type: ignore[attr-defined]  # whole, as one state
+        return json.loads(data)
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
 
@@ -78,12 +80,13 @@ def read_json(path: Path) -> Any | None:
 class Lease:
     """A lock at a URL: an object that only one can create, and that its holder renews.
 
-    A holder that was killed renews nothing, so that after a minute the lock is free.
+    A holder that was killed renews nothing, so that after a minute the lock is free. One that slept for longer finds that another
+    has it, renews no more, and knows that it is lost.
     """
 
     def __init__(self, path: Path, lease: float = LEASE, renewed: float = RENEWED) -> None:
         self.path, self.lease, self.renewed = path, lease, renewed
-        self.mine = uuid.uuid4().hex
+        self.mine, self.lost = uuid.uuid4().hex, False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -101,6 +104,10 @@ class Lease:
             raise
         return True
 
+    def _is_mine(self) -> bool:
+        held = read_json(self.path)
+        return isinstance(held, dict) and held.get("holder") == self.mine
+
     def acquire(self) -> bool:
         "Whether it is held now."
         if not self._create():
@@ -111,6 +118,9 @@ class Lease:
                 self.path.unlink()
             if not self._create():
                 return False
+            time.sleep(SETTLED)
+            if not self._is_mine():
+                return False
         self._thread = threading.Thread(target=self._renew, name="p2p-lease", daemon=True)
         self._thread.start()
         return True
@@ -118,6 +128,9 @@ class Lease:
     def _renew(self) -> None:
         while not self._stop.wait(self.renewed):
             with suppress(OSError):  # the next time, or the lease ends
+                if not self._is_mine():
+                    self.lost = True
+                    return
                 self.path.write_bytes(self._said())
 
     def release(self) -> None:
@@ -125,8 +138,7 @@ class Lease:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        held = read_json(self.path)
-        if isinstance(held, dict) and held.get("holder") == self.mine:
+        if self._is_mine():
             self.path.unlink()
 
 
@@ -135,6 +147,7 @@ class Store:
 
     def __init__(self, folder: str | Path, pilot: str) -> None:
         self.folder = place(folder) / pilot
+        self._lease: Lease | None = None  # held at a URL
 
     def open(self) -> None:
         "Make sure that it can be written. Raises RunError."
@@ -159,9 +172,11 @@ class Store:
             held = False
         if not held:
             raise RunError(f"{self.folder}: another run of this pilot is under way. Wait for it, or use another runs folder.")
+        self._lease = taken if isinstance(taken, Lease) else None
         try:
             yield
         finally:
+            self._lease = None
             taken.release()
 
     def runs(self) -> list[Path]:
@@ -197,7 +212,9 @@ class Store:
         return out
 
     def append(self, entry: dict[str, Any]) -> dict[str, Any]:
-        "Add a manifest that names the one before it; the holder of the lock calls this."
+        "Add a manifest that names the one before it; the holder of the lock calls this. Raises RunError when it has lost the lock."
+        if self._lease is not None and (self._lease.lost or not self._lease._is_mine()):
+            raise RunError(f"{self.folder}: this run lost its lock to another while it slept. What it did stays; run it again.")
         chain = self.manifests()
         body = {**entry, "number": len(chain) + 1, "previous": chain[-1]["hash"] if chain else None}
         made = {**body, "hash": hash_json(body)}
