@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import traceback
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -188,3 +190,22 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             folder.mkdir()
             told.write_text(json.dumps(_interrupt_and_go_on(folder)), encoding="utf-8")
     yield json.loads(told.read_text(encoding="utf-8"))
+
+
+def free_port() -> int:
+    "A port of this machine that nobody has."
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path, seconds: float = 60) -> None:
+    "Until a server answers; fails with what it said when it ends or takes longer."
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            assert server.poll() is None and time.monotonic() < until, log.read_text(errors="replace")[-2000:]
+            time.sleep(0.1)

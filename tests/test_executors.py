@@ -3,19 +3,17 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_pilot
+from conftest import free_port, wait_for, write_pilot
 from test_runs import notebook
 
 from pilot_to_prod.pilot import Pilot, find_pilot
@@ -89,12 +87,6 @@ def test_two_dask_workers_give_the_same_bytes(pilot: Path, tmp_path: Path, one_t
 # ---- an object store
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     "A server of the S3 protocol on this machine; the URL of a bucket."
@@ -109,13 +101,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.update(known)
     with log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
-            for _ in range(300):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=1).close()
-                    break
-                except OSError:
-                    assert server.poll() is None, (folder / "log").read_text()
-                    time.sleep(0.1)
+            wait_for(f"http://127.0.0.1:{port}/moto-api/", server, folder / "log")
             bucket = place("s3://bucket")
             bucket.mkdir(parents=True, exist_ok=True)
             yield "s3://bucket"

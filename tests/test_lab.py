@@ -5,14 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from test_executors import free_port, settings_of
+from conftest import free_port, wait_for
+from test_executors import settings_of
 
 from pilot_to_prod.runs import Plan, Unit, run
 
@@ -63,13 +62,7 @@ def lab(executed: Path, tmp_path: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "jupyterlab", *options.split(), *quiet]
     with log, subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home}, start_new_session=True) as server:
         try:
-            for _ in range(600):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token=t", timeout=1).close()
-                    break
-                except OSError:
-                    assert server.poll() is None, (tmp_path / "lab.log").read_text()
-                    time.sleep(0.1)
+            wait_for(f"http://127.0.0.1:{port}/api/status?token=t", server, tmp_path / "lab.log")
             yield f"http://127.0.0.1:{port}/doc/tree/{executed.name}?token=t"
         finally:
             server.terminate()

@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import GATES, QUICK, write_pilot
+from conftest import GATES, QUICK, free_port, wait_for, write_pilot
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -598,9 +598,7 @@ def test_errors_of_a_server_are_told_in_words():
 @contextmanager
 def jupyter(root: Path, token: str) -> Iterator[str]:
     "A Jupyter server with jupyter-scheduler on a free port of this machine; its address. Ended with all that it started."
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     own = {f"JUPYTER_{n}_DIR": str(root / n.lower()) for n in ("DATA", "CONFIG", "RUNTIME")}
     environ = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")} | own | QUICK
     environ |= {"IPYTHONDIR": str(root / "ipython"), "HOME": str(root), "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1"}
@@ -612,15 +610,7 @@ def jupyter(root: Path, token: str) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                JupyterServer(url, token, timeout=2).ask("GET", "api/status")
-                break
-            except SchedulerError:
-                said = (root / "server.log").read_text(encoding="utf-8", errors="replace")
-                assert server.poll() is None and time.monotonic() < until, said[-2000:]
-                time.sleep(0.1)
+        wait_for(f"{url}/api/status?token={token}", server, root / "server.log")
         yield url
     finally:
         end = os.killpg if hasattr(os, "killpg") else os.kill

@@ -8,27 +8,10 @@ from typing import Any
 import click
 
 from pilot_to_prod import __version__
+from pilot_to_prod.cli._common import BLOCK, ERROR, HOLD, INTERRUPT, PROMOTE, USAGE, aligned, located, numbers
 from pilot_to_prod.cli.notices import notices, tell, told
 from pilot_to_prod.cli.runs import runs
-
-PROMOTE, BLOCK, USAGE, HOLD, ERROR, INTERRUPT = 0, 1, 2, 3, 4, 130
-
-
-def _numbers(kind: Any, name: str) -> Any:
-    def read(_: Any, __: Any, value: str | None) -> list[Any] | None:
-        if value is None:
-            return None
-        try:
-            found = [kind(v) for v in value.replace(",", " ").split()]
-            if not found or (kind is float and not all(0 <= v <= 1 for v in found)):
-                raise ValueError(value)
-            return found
-        except ValueError:
-            raise click.BadParameter(
-                f"{name} must be numbers, such as {'0.1,0.3' if kind is float else '0,1,2'}; got {value!r}."
-            ) from None
-
-    return read
+from pilot_to_prod.cli.schedule import schedule, when_due
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,14 +22,15 @@ def cli() -> None:
 
 cli.add_command(runs)
 cli.add_command(notices)
+cli.add_command(schedule)
 
 
 @cli.command()
 @click.argument("pilots", nargs=-1, required=True)
 @click.option(
-    "--severities", callback=_numbers(float, "severities"), help="Instead of those of pilot.yaml or settings.ini: 0.1,0.3"
+    "--severities", callback=numbers(float, "severities"), help="Instead of those of pilot.yaml or settings.ini: 0.1,0.3"
 )
-@click.option("--seeds", callback=_numbers(int, "seeds"), help="0,1,2")
+@click.option("--seeds", callback=numbers(int, "seeds"), help="0,1,2")
 @click.option("--runs", "folder", help="Folder for runs, instead of [runs] folder in settings.ini.")
 @click.option("--workers", type=int, help="Notebooks at the same time.")
 @click.option("--engine", help="papermill engine, instead of [runs] engine.")
@@ -63,7 +47,9 @@ cli.add_command(notices)
     help="Refuse to begin where the notebooks need more calls of the pilots than this; nothing is ever sampled.",
 )
 @click.option("--any-verdict", is_flag=True, help="Exit with 0 once every card exists, whatever it says.")
-@click.option("--due", is_flag=True, help="Only if its schedule says that it is due (p2p schedule); else say so and exit with 0.")
+@click.option(
+    "--due", is_flag=True, help="Only if its schedule says that it is due (p2p schedule); else say so and exit with 0."
+)
 def run(
     pilots: tuple[str, ...],
     severities: Any,
@@ -83,8 +69,6 @@ def run(
     Exits with 0 promote, 1 block, 3 hold (the worst of several pilots), 2 usage, 4 any other error, 130 interrupt.
     """
     if due:
-        from pilot_to_prod.cli.schedule import when_due
-
         sys.exit(when_due(click.get_current_context()))
     from pilot_to_prod.runs import make_plan
     from pilot_to_prod.runs import run as execute
@@ -92,7 +76,7 @@ def run(
     from pilot_to_prod.spec import Spec, SpecError
 
     settings = load_settings({"runs.folder": folder, "runs.workers": workers, "runs.engine": engine, "runs.cluster": cluster})
-    specs = [Spec.load(_found(p)) for p in pilots]
+    specs = [Spec.load(located(p)) for p in pilots]
     for spec in specs:
         if wrong := _scenario_problems(spec):
             raise SpecError(str(spec.folder / "pilot.yaml"), wrong)
@@ -126,12 +110,6 @@ def run(
         _farewell(cards)
     worst = ERROR if ERROR in codes else BLOCK if BLOCK in codes else HOLD if HOLD in codes else PROMOTE
     sys.exit(worst if worst == ERROR or not any_verdict else 0)
-
-
-def _found(pilot: str) -> Path:
-    from pilot_to_prod.pilot import find_pilot
-
-    return find_pilot(pilot)
 
 
 def _folder_of(plan: Any, settings: Any) -> tuple[Path, bool]:
@@ -216,7 +194,7 @@ def _show_plan(plan: Any, costs: dict[str, Any], workers: int) -> None:
         table.append([u.name, u.key[:12], "done" if c is None else "to do", *([] if c is None else _figures(c))])
     if total is not None:
         table.append(["all", "", "", *_figures(total)])
-    click.echo(_columns(table, left=3))
+    click.echo(aligned(table, left=3))
     if total is not None and total.seconds is not None:
         first, last = (
             [costs[u.name].seconds for u in plan.units if u.name in costs and bool(u.after) is x] for x in (False, True)
@@ -233,16 +211,6 @@ def _figures(c: Any) -> list[str]:
 
     out = [f"{n:,}" for n in (c.scenarios, c.cells, c.calls, c.rows)] + ["-" if c.seconds is None else f"{c.seconds:,.1f}"]
     return out if c.price is None else [*out, money(c.price)]
-
-
-def _columns(table: list[list[str]], left: int) -> str:
-    "Rows of text as aligned columns, the first few to the left and the rest, numbers, to the right."
-    widths = [min(max(len(row[i]) for row in table if i < len(row)), 60) for i in range(max(map(len, table)))]
-    lines = [
-        "  ".join(v.ljust(w) if i < left else v.rjust(w) for i, (v, w) in enumerate(zip(r, widths, strict=False)))
-        for r in table
-    ]
-    return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
 def _span(seconds: float) -> str:
@@ -323,7 +291,7 @@ def check(pilot: str) -> None:
     from pilot_to_prod.pilot import Pilot, PilotError, check_pilot
     from pilot_to_prod.spec import Spec, SpecError, about, threshold
 
-    spec = Spec.load(_found(pilot))
+    spec = Spec.load(located(pilot))
     subject = Pilot.load(spec.folder)
     problems = _scenario_problems(spec)
     for which in ("reference", "replay_set"):
@@ -471,7 +439,7 @@ def scenarios(name: str | None, family: str | None, pilot: str | None, as_json: 
 def _loaded(pilot: str) -> Any:
     from pilot_to_prod.spec import Spec
 
-    return Spec.load(_found(pilot))
+    return Spec.load(located(pilot))
 
 
 def _own_kinds(spec: Any) -> dict[str, Any]:
@@ -556,7 +524,7 @@ def _show_kinds(chosen: dict[str, Any]) -> None:
         for k in chosen.values()
     ]
     head = ["name", "unit", "roles", "expect", "depth", "simulates"]
-    lines = iter(_columns([head, *table], left=6).splitlines())
+    lines = iter(aligned([head, *table], left=6).splitlines())
     click.echo(next(lines))
     for family, found in families.items():
         click.echo(f"{family} ({len(found)})")
@@ -578,7 +546,7 @@ def _show_kind(kind: Any) -> None:
     if kind.parameters:
         click.echo("parameters:")
         table = [[f"{p['name']} = {p['default']!r}", *([f"# {p['about']}"] if p["about"] else [])] for p in says["parameters"]]
-        click.echo(_columns(table, left=2))
+        click.echo(aligned(table, left=2))
     else:
         click.echo("parameters: none of its own")
     given = ", ".join(f"{n}: {_yaml(v)}" for n, v in kind.parameters.items())
@@ -641,7 +609,7 @@ def _show_applying(spec: Any, chosen: dict[str, Any], as_json: bool) -> None:
         on += " (if the pilot gives probabilities)" if k is not None and "confidence" in k.needs else ""
         severities = ", ".join(f"{v:g}" for v in at) if at else "as usual"
         table.append([s.family, s.label, s.expect, "" if k is None else k.depth, severities, on])
-    click.echo(_columns(table, left=6))
+    click.echo(aligned(table, left=6))
     for n, why in left:
         click.echo(f"left out: {n} ({why})")
 
@@ -718,6 +686,3 @@ def main() -> None:
         traceback.print_exc()
         click.echo("p2p: this is an error of p2p itself; please report it with the lines above.", err=True)
         sys.exit(ERROR)
-
-
-import pilot_to_prod.cli.schedule  # noqa: E402, F401 - p2p schedule, which needs what stands above

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from pilot_to_prod.cli._common import aligned, located
+
 _folder = click.option("--runs", "folder", help="Folder of runs, a path or URL, instead of [runs] folder in settings.ini.")
 
 
@@ -133,15 +135,13 @@ def list_(pilot: str | None, folder: str | None, only_open: bool, as_json: bool)
     "The notices of PILOT or of every pilot, oldest first."
     from dataclasses import asdict
 
-    from pilot_to_prod.cli import _columns
-
     _, top = _place(folder)
     found = [n for _, n in _kept(top, pilot) if not (only_open and n.acknowledged)]
     if as_json:
         click.echo(json.dumps([asdict(n) for n in found], indent=1, ensure_ascii=True))
     elif found:
         table = [[n.id, n.at[:16].replace("T", " "), n.kind, _state(n), n.title] for n in found]
-        click.echo(_columns([["notice", "found (UTC)", "kind", "state", "what"], *table], left=5))
+        click.echo(aligned([["notice", "found (UTC)", "kind", "state", "what"], *table], left=5))
     else:
         click.echo(f"No {'open ' if only_open else ''}notices in {top}.")
 
@@ -187,17 +187,16 @@ def _user() -> str:
 @_folder
 def send(pilot: str | None, folder: str | None) -> None:
     "Send what is due for PILOT or every pilot: what is new, what was not delivered, reminders, and what escalates. For a schedule."
-    from pilot_to_prod.cli import _found
     from pilot_to_prod.spec import Spec, SpecError
 
     settings, top = _place(folder)
     if pilot is not None:
-        specs = [Spec.load(_found(pilot))]
+        specs = [Spec.load(located(pilot))]
     else:
         specs = []
         for name in _pilots(top, None):
             try:
-                specs.append(Spec.load(_found(name)))
+                specs.append(Spec.load(located(name)))
             except SpecError as e:
                 click.echo(
                     f"p2p: {name}: its promise is not here or cannot be read, so nobody is told ({e.problems[0]})", err=True

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pilot_to_prod.cli._common import aligned
+
 FOUND = 4  # exit code of verify where something is not as it was left
 
 
@@ -308,9 +310,7 @@ def _size(count: int) -> str:
 
 
 def _show_table(head: list[str], rows: list[list[str]], left: int) -> None:
-    from pilot_to_prod.cli import _columns
-
-    click.echo(_columns([head, *rows], left))
+    click.echo(aligned([head, *rows], left))
 
 
 def _print_json(table: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pilot_to_prod.cli import BLOCK, ERROR, HOLD, PROMOTE, _found, _numbers, cli, run
+from pilot_to_prod.cli._common import BLOCK, ERROR, HOLD, PROMOTE, located, numbers
 
 OPTIONS = "severities", "seeds", "workers", "engine", "cluster", "fresh", "any_verdict"  # of `p2p run`, that a schedule keeps
 
@@ -53,12 +53,12 @@ def _one_when_due(ctx: click.Context, pilot: str) -> int:
     from pilot_to_prod.runs.schedule import due, serve
     from pilot_to_prod.spec import Spec
 
-    store = _store(Spec.load(_found(pilot)), ctx.params["folder"])
+    store = _store(Spec.load(located(pilot)), ctx.params["folder"])
 
     def work(schedule: Any, **more: Any) -> int:
         kept = {n: v for n, v in schedule.options.items() if n in OPTIONS and not ctx.params[n]}
         try:
-            ctx.invoke(run, **{**ctx.params, "pilots": (pilot,), "due": False, **kept})
+            ctx.invoke(ctx.command, **{**ctx.params, "pilots": (pilot,), "due": False, **kept})
         except SystemExit as e:
             return int(e.code or 0)
         return 0
@@ -85,7 +85,7 @@ def _time(_: Any, __: Any, value: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-@cli.command()
+@click.command()
 @click.argument("pilot")
 @click.option("--cron", help="When it is due: minute, hour, day of month, month, day of week, such as '0 2 * * *'; or @daily.")
 @click.option("--timezone", help="The time zone of --cron, such as Europe/Berlin.  [default: UTC]")
@@ -105,8 +105,8 @@ def _time(_: Any, __: Any, value: str | None) -> datetime | None:
 @click.option("--jupyter-folder", default="p2p", show_default=True, help="Folder below its root for the driver notebook.")
 @click.option("--remove", is_flag=True, help="Remove the schedule, and what the other flags name.")
 @click.option("--runs", "folder", help="Folder for runs, instead of [runs] folder in settings.ini.")
-@click.option("--severities", callback=_numbers(float, "severities"), help="Of each run: 0.1,0.3")
-@click.option("--seeds", callback=_numbers(int, "seeds"), help="Of each run: 0,1,2")
+@click.option("--severities", callback=numbers(float, "severities"), help="Of each run: 0.1,0.3")
+@click.option("--seeds", callback=numbers(int, "seeds"), help="Of each run: 0,1,2")
 @click.option("--workers", type=int, help="Of each run.")
 @click.option("--engine", help="Of each run.")
 @click.option("--cluster", help="Of each run.")
@@ -121,7 +121,7 @@ def schedule(pilot: str, **given: Any) -> None:
     from pilot_to_prod.runs.schedule import ScheduleError
     from pilot_to_prod.spec import Spec
 
-    spec = Spec.load(_found(pilot))
+    spec = Spec.load(located(pilot))
     store = _store(spec, given["folder"])
     place = pilot if "://" in pilot else str(spec.folder.resolve())
     try:
