@@ -327,10 +327,12 @@ def test_dask_workers_take_the_pilot_and_leave_the_results_by_url(
 ) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     monkeypatch.setenv("P2P_CACHE", str(tmp_path / "cache"))
-    there = place(f"{s3}/pilots/remote/tiny")
+    there, rows = place(f"{s3}/pilots/remote/tiny"), place(f"{s3}/rows")
     for file in pilot.iterdir():
-        if file.is_file():
-            (there / file.name).write_bytes(file.read_bytes())
+        if file.is_file() and file.suffix != ".csv":
+            (there / file.name).write_bytes(file.read_bytes().replace(b"replay.csv", f"{s3}/rows/replay.csv".encode()))
+    (rows / "replay.csv").write_bytes((pilot / "replay.csv").read_bytes())
+    (there / "reference.csv").write_bytes((pilot / "reference.csv").read_bytes())
     url = f"{s3}/pilots/remote/tiny"
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
         settings = settings_of(f"{s3}/by-url", runs_cluster=cluster.scheduler_address)
@@ -339,4 +341,6 @@ def test_dask_workers_take_the_pilot_and_leave_the_results_by_url(
     for name in ("scorecard.json", *(f"evidence/{p.name}" for p in (made.folder / "evidence").glob("*.parquet"))):
         (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "copy" / name).write_bytes((made.folder / name).read_bytes())
-    assert hashed(tmp_path / "copy") == one_thread
+    found = hashed(tmp_path / "copy")
+    assert len(found) > 1  # the card names the promise, which names the rows by URL
+    assert found | {"card": ""} == one_thread | {"card": ""}

@@ -217,6 +217,9 @@ def test_a_script_that_a_keyboard_cannot_type_is_reported():
     frame = texts("Привет мир", "как дела")
     hit = corrupted("typos", frame, "t", severity=1.0, layout="en")
     assert (hit.units, hit.eligible, hit.asked, hit.delivered, hit.exercised) == (4, 0, 0, 0, False)
+    assert hit.untreated == 4
+    mixed = corrupted("typos", texts("Привет world 3 !!"), "t", severity=1.0, layout="en")
+    assert (mixed.units, mixed.eligible, mixed.untreated) == (4, 1, 1)  # figures and signs are nothing that could be treated
     assert hit.frame.equals(frame)
     assert corrupted("typos", frame, "t", severity=1.0, layout="uk").delivered == 4
 

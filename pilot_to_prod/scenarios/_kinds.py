@@ -98,7 +98,8 @@ class Kind:
     Hooks see only units and their own parameters, so that shares, nesting and the ledger hold for every kind:
     `eligible(units, place) -> bool mask`, `weight(units, place) -> positive weights`,
     `change(units, draws, place) -> new units, each different from the old one`, `learn(reference, place) -> anything`,
-    `reads(units, place) -> bool mask`, false for units in a script that it cannot treat: these are reported as untreated.
+    `reads(units, place) -> bool mask`, asked of units that are not eligible: false where their script is one that it cannot treat, which is
+    reported as untreated.
     Units are strings for words and spans, a Series for cells and labels, a frame for rows, events and schemas.
     """
 
@@ -125,7 +126,7 @@ class Kind:
     blanks: bool = False  # cells: what is hit goes missing, and `change` is only the description
     timed: bool = False  # events: replay sends them through the promise's feed, where time matters
     files: tuple[str, ...] = ()  # parameters that name a file, looked for beside pilot.yaml
-    reads: Callable[..., Any] | None = None  # words and spans: those that it can treat; the others are counted as untreated
+    reads: Callable[..., Any] | None = None  # words and spans that are not eligible: false for what it cannot treat, which is counted as untreated
     home: str | None = None  # one's own from a file: the folder in which its name is looked up
 
     def __post_init__(self) -> None:

@@ -47,6 +47,11 @@ def written_in(
     return reads
 
 
+def without_letters(units: Sequence[str], place: Any = None, **params: Any) -> list[bool]:
+    "A `reads` hook for what types letters: a unit with letters, of which none can be typed, is in another script."
+    return [not any(map(str.isalpha, unit)) for unit in units]
+
+
 def with_spaces(units: Sequence[str], place: Any = None, **params: Any) -> list[bool]:
     "A `reads` hook: units with a letter of a script that is written with spaces between words, and those without any letter."
     lettered = ([c for c in unit if c.isalpha()] for unit in units)

@@ -292,14 +292,12 @@ class Stage:
             allowed = _both(allowed, treats)
         if self._asks_language and self.kind.unit == "span":  # texts without spans because of their language
             untreated = self._unread(rows, column, words)
-        if self.kind.reads is not None and len(words):
-            read = self._said(self.kind.reads, "reads", rows, words, column, language, allowed)
-            untreated += int(np.count_nonzero(_both(allowed, ~read)))
-            allowed = _both(allowed, read)
-        if self.kind.reads is not None and self.kind.unit == "span":
-            untreated += self._unreadable(rows, column, words)
         said = self._allowed(rows, words, column, language, allowed)
+        if said is not None and self.kind.reads is not None:
+            untreated += self._unreadable(rows, column, words, _both(allowed, ~said), language)
         allowed = allowed if said is None else _both(allowed, said)
+        if self.kind.reads is not None and self.kind.unit == "span":
+            untreated += self._unreadable_texts(rows, column, words)
         weights = None
         if self.kind.weight is not None:
             weights = np.asarray(self.kind.weight(words.strings(), self._place(column, rows), **self.params), float)
@@ -329,7 +327,19 @@ class Stage:
         filled = np.diff(words.offsets) > 0
         return int((filled & ~np.isin(self._languages(rows, column), sorted(self.treats))).sum())
 
-    def _unreadable(self, rows: Rows, column: str, words: Words) -> int:
+    def _unreadable(self, rows: Rows, column: str, words: Words, among: np.ndarray, language: np.ndarray | None) -> int:
+        "How many of some units that it cannot hit are in a script which the kind cannot treat."
+        assert self.kind.reads is not None
+        at, spoken = np.flatnonzero(among), self._spoken
+        tongues = [None] if language is None or self.kind.by_language is None else sorted(set(language[at].tolist()))
+        unread = 0
+        for x in tongues:
+            some = at if x is None else at[language[at] == x]  # type: ignore[index]
+            said = self.kind.reads(words.strings(some), self._place(column, rows, None, x), **spoken(x))
+            unread += len(some) - int(np.count_nonzero(said))
+        return unread
+
+    def _unreadable_texts(self, rows: Rows, column: str, words: Words) -> int:
         "Texts without a span that are in a script which the kind cannot treat, though it knows their language."
         bare = (np.diff(words.opens) == 0) & (np.diff(words.offsets) > 0)
         if self._asks_language:
@@ -404,21 +414,8 @@ class Stage:
         "What the kind says of its units, None for all: over bytes where it can, else once for each distinct unit."
         if (self.kind.eligible is None and self.kind.kernel is None) or not len(words):
             return None
-        return self._said(self.kind.eligible, "allowed", rows, words, column, language, among)
-
-    def _said(
-        self,
-        hook: Callable[..., Any] | None,
-        what: str,
-        rows: Rows,
-        words: Words,
-        column: str,
-        language: np.ndarray | None,
-        among: np.ndarray | None,
-    ) -> np.ndarray:
-        "What a hook says of each unit; None: what the kernel says of those that it may hit."
         kind = self.kind
-        key = (what, kind.name, column, self._spec_key(column))
+        key = ("allowed", kind.name, column, self._spec_key(column))
         if kind.unit == "word" and kind.learn is None and key in words.cache:
             found: np.ndarray = words.cache[key]
             return found
@@ -429,13 +426,13 @@ class Stage:
         out = np.zeros(len(words), bool)
         for x, here in groups:
             params, place = self._spoken(x), self._place(column, rows, None, x)
-            if what == "allowed" and kind.kernel is not None and kind.kernel.can(words, params):
+            if kind.kernel is not None and kind.kernel.can(words, params):
                 out[here] = kind.kernel.eligible(words, params)[here]
-            elif hook is not None:
+            elif kind.eligible is not None:
                 codes, first = words.distinct
                 used = np.unique(codes[here])
                 said = np.zeros(len(first), bool)
-                said[used] = np.asarray(hook(words.strings(first[used]), place, **params), bool)
+                said[used] = np.asarray(kind.eligible(words.strings(first[used]), place, **params), bool)
                 out[here] = said[codes[here]]
             else:
                 out[here] = True

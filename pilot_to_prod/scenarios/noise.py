@@ -33,7 +33,20 @@ from pilot_to_prod.scenarios._numeric import (
 )
 from ._speech import SPOKEN, parts_of, said, tokens
 from ._slips import Slips
-from ._spelling import cased, core_of, dyslexic_edits, in_case_of, letters, looked_up, misread_scripts, misreadings, pairs, with_spaces, written_in
+from pilot_to_prod.scenarios._spelling import (
+    cased,
+    core_of,
+    dyslexic_edits,
+    in_case_of,
+    letters,
+    looked_up,
+    misread_scripts,
+    misreadings,
+    pairs,
+    with_spaces,
+    without_letters,
+    written_in,
+)
 from ._tables import packaged, read_choices, table_path
 
 # %% ../../nbs/api/06_noise.ipynb #76bc9d7b
@@ -83,6 +96,7 @@ def _slip(word: str, keys: dict[str, str], move: float, where: float, which: flo
     eligible=_typeable,
     by_language="layout",
     languages=_typed,
+    reads=without_letters,
     kernel=Slips(_layout),
 )
 def typos(
@@ -173,6 +187,7 @@ def _lettered(words: list[str], place: Place, *, layout: str | None) -> list[boo
     eligible=_lettered,
     by_language="layout",
     languages=_typed,
+    reads=without_letters,
 )
 def char_insert(
     words: Sequence[str],
@@ -202,6 +217,7 @@ def char_insert(
     eligible=_lettered,
     by_language="layout",
     languages=_typed,
+    reads=without_letters,
 )
 def char_substitute(
     words: Sequence[str],
