@@ -71,7 +71,9 @@ def _dask(settings: Settings) -> Iterator[Any]:
             yield client
         return
     with (
-        LocalCluster(n_workers=settings.runs.workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as made,
+        LocalCluster(
+            n_workers=settings.runs.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
+        ) as made,
         Client(made) as client,
     ):
         yield client
