@@ -6,9 +6,14 @@ from pilot_to_prod.spec._hashes import file_hash, hash_json
 from pilot_to_prod.spec._read import Problem, SpecError, near
 from pilot_to_prod.spec._shown import safe, visible
 from pilot_to_prod.spec.model import (
+    APPROVERS,
     INPUT_ROLES,
     LOWER_IS_BETTER,
+    METRIC_WORDS,
+    OF_CONFIDENCE,
+    OF_LABEL,
     ROLES,
+    RUBRIC,
     SECTIONS,
     Attestation,
     Behaviour,
@@ -23,6 +28,7 @@ from pilot_to_prod.spec.model import (
     Outcome,
     Owner,
     Parallel,
+    Privacy,
     Replayed,
     Retraining,
     Slice,
@@ -36,9 +42,14 @@ from pilot_to_prod.spec.model import (
 )
 
 __all__ = [
+    "APPROVERS",
     "INPUT_ROLES",
     "LOWER_IS_BETTER",
+    "METRIC_WORDS",
+    "OF_CONFIDENCE",
+    "OF_LABEL",
     "ROLES",
+    "RUBRIC",
     "SECTIONS",
     "DataError",
     "Attestation",
@@ -54,6 +65,7 @@ __all__ = [
     "Outcome",
     "Owner",
     "Parallel",
+    "Privacy",
     "Problem",
     "Replayed",
     "Retraining",
