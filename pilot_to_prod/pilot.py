@@ -615,6 +615,9 @@ gates:            # what you promise; p2p check prints them back in words
 #     up_to: 0.1
 #     expect: keep
 #     share: 0.9
+privacy:
+  show_rows: false  # true: cards and notebooks show the rows that broke; mask: [column] hides a column of them
+
 # retraining: {{trigger: each quarter, approved_by: …}}
 # outcomes: [{{name: …, baseline: 0, target: 1, measured_by: …}}]
 """

@@ -49,6 +49,7 @@ data:
   columns:
     id: id
     text: text
+privacy: {{show_rows: true}}
 {more}"""
 
 GATES = "gates:\n  - {name: clean, metric: accuracy, at_least: 0.5}\n"

@@ -419,7 +419,7 @@ def test_what_is_not_said_about_notices_is_not_in_the_hash(tmp_path):
 
 @pytest.mark.parametrize("hours", ["0", "-1", "true", ".inf", ".nan", "soon"])
 def test_hours_until_it_escalates_are_a_positive_number(tmp_path, hours):
-    with pytest.raises(SpecError, match=r"line 19: owner.escalation\[0\].after_hours"):
+    with pytest.raises(SpecError, match=r"line 20: owner.escalation\[0\].after_hours"):
         load(tmp_path, yaml(GATES + f"owner: {{name: A, escalation: [{{to: B, after_hours: {hours}}}]}}\n"))
 
 

@@ -62,7 +62,7 @@ class _Curve:
 
 _CLASSES = ("accuracy", "macro_f1", "recall", "unchanged", "answered", "abstained")
 _NUMBERS = ("mae", "unchanged", "answered")
-_HIGH_IS_WORSE = ("mae", "abstained")
+_HIGH_IS_WORSE = ("mae", "rmse", "abstained", "ece", "review_load", "selective_risk")
 _OTHER = {"abstain": "hand over", "reject": "be stopped", "directional": "answer differently"}
 _NOT_EXERCISED = "not exercised: under 5% of the units could be hit"
 

@@ -478,7 +478,7 @@ def unit_means(
 
 # %% ../../nbs/api/16_statistics.ipynb #2a350ee1
 def binary_estimate(
-    clean: np.ndarray | None,  # 0/1 a row when clean, shape (n,); None for "value"
+    clean: np.ndarray | None,  # 0/1 a row of what it is compared with, shape (n,) or (n, seeds); None for "value"
     stressed: np.ndarray,  # 0/1 a row and seed, shape (n, seeds)
     of: str = "value",  # value, drop or retention
     clusters: np.ndarray | None = None,
@@ -491,10 +491,11 @@ def binary_estimate(
         units = unit_means(s, clusters)
         return Rate(float(units.sum()), len(units))
     assert clean is not None
-    lost, gained = unit_means(clean * (1 - s), clusters), unit_means((1 - clean) * s, clusters)
+    base = clean[:, None] if clean.ndim == 1 else clean
+    lost, gained = (unit_means(x.mean(axis=1), clusters) for x in (base * (1 - stressed), (1 - base) * stressed))
     if of == "drop":
         return Drop(float(lost.sum()), float(gained.sum()), len(lost), changed)
-    both = unit_means(clean * s, clusters)
+    both = unit_means((base * stressed).mean(axis=1), clusters)
     return Retention(float(both.sum()), float(lost.sum()), float(gained.sum()), len(lost), chance)
 
 # %% ../../nbs/api/16_statistics.ipynb #e085cf2e

@@ -11,7 +11,7 @@ from pilot_to_prod.evidence import FAULT, GONE, LEFT_OUT, SCALE, Cell
 from pilot_to_prod.pilot import Pilot
 from pilot_to_prod.scenarios import Bound, Composition, Corruption, RowLedger, Rows, Scenario
 from pilot_to_prod.scenarios.feed import HELD
-from pilot_to_prod.spec import canonical
+from pilot_to_prod.spec import Spec, canonical
 
 BLOCK = 8192  # rows in one call of a pilot, whatever the batches they are read in
 
@@ -200,7 +200,8 @@ class Sink:
         before, after, at = before.iloc[:most], after.iloc[:most], at[:most]
         reply = self.ask(after)
         for i, error, message in reply.faults:
-            self.faults.append((self.job.label(self.one), self.at, self.seed, self.job.source.keys[at[i]], error, message))
+            said = message if shows_rows(self.job.pilot.spec) else NOT_SHOWN  # the pilot's own words may quote the row
+            self.faults.append((self.job.label(self.one), self.at, self.seed, self.job.source.keys[at[i]], error, said))
         self.codes[at], self.scores[at] = reply.codes, reply.scores
         self._keep(before, after, at, reply.codes)
 
@@ -266,7 +267,7 @@ class Sink:
         if not self.broke:
             return pd.DataFrame()
         at = np.array([i for _, i, _, _ in self.broke])
-        shown = [difference(b, a, self.job.pilot.spec.inputs) for _, _, b, a in self.broke]
+        shown = [difference(b, a, self.job.pilot.spec) for _, _, b, a in self.broke]
         truth = self.job.source.truth if self.truth is None else self.truth
         return pd.DataFrame(
             {
@@ -369,12 +370,27 @@ def named(pilot: Pilot, codes: np.ndarray) -> np.ndarray:
     return np.array([*pilot.labels, "(not there)", "(no answer)", "(to a person)"], dtype=object)[codes]
 
 
-def difference(before: pd.Series, after: pd.Series, inputs: Sequence[str]) -> tuple[str, str]:
-    "The changed inputs of one row as text; a single text column without its name."
+NOT_SHOWN = "•••"  # instead of a value that the promise does not allow to be shown
+
+
+def shows_rows(spec: Spec) -> bool:
+    "Whether people may see rows: where the promise says so, or where a pilot at hand is being explored."
+    return spec.privacy.show_rows or spec.exploration
+
+
+def difference(before: pd.Series, after: pd.Series, spec: Spec) -> tuple[str, str]:
+    "The changed inputs of one row as text; a single text column without its name. Values are shown where the promise allows it."
+    inputs = spec.inputs
     changed = [c for c in inputs if c not in after or not _same(before[c], after[c])] or list(inputs)[:1]
+    hidden = set(spec.privacy.mask) if shows_rows(spec) else set(inputs)
+
+    def value(row: pd.Series, column: str) -> str:
+        if column not in row:
+            return "(no such column)"
+        return NOT_SHOWN if column in hidden else "(empty)" if pd.isna(row[column]) else str(row[column])
 
     def said(row: pd.Series) -> str:
-        parts = ["(no such column)" if c not in row else "(empty)" if pd.isna(row[c]) else str(row[c]) for c in changed[:4]]
+        parts = [value(row, c) for c in changed[:4]]
         if len(inputs) == 1:
             return parts[0]
         return "; ".join(f"{c} = {v}" for c, v in zip(changed, parts, strict=False)) + ("; …" if len(changed) > 4 else "")

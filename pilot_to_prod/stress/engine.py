@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from ..evidence import FAULT, SCALE, Evidence
 from ..pilot import Pilot
 from ..scenarios import Composition, Scenario, Suite
 from ..settings import Settings, load_settings
-from ..spec import Slice, canonical, near
+from ..spec import Slice, Spec, canonical, near
 from ._caller import Caller, DeadlineError, quiet, watched
 from pilot_to_prod.stress._replay import (
     BLOCK,
+    NOT_SHOWN,
     Done,
     Job,
     Purse,
@@ -37,6 +39,7 @@ from pilot_to_prod.stress._replay import (
     label_of,
     run_labels,
     run_rows,
+    shows_rows,
     told_apart,
 )
 from ._source import Held, Streamed, is_large
@@ -213,10 +216,16 @@ def replay(
     notes = [f"left out of the suite: {n} ({why})" for n, why in suite.left_out]
     notes += unsure + _untreated(cells)
     notes.append(f"at most {now.replay.examples} failing examples are kept for each scenario, severity and seed")
+    shows = shows_rows(pilot.spec)
+    if not shows:
+        notes.append("rows are not shown: the promise does not allow it (privacy: show_rows)")
+    elif pilot.spec.privacy.mask:
+        notes.append(f"masked by the promise: {', '.join(pilot.spec.privacy.mask)}")
     if everything:
         notes.append("every row was asked again in every replay: the answers depend on which rows are asked together")
     if sink.count:
-        notes.append(f"the pilot printed {sink.count:,} characters while it was asked; it began: {sink.head.strip()[:80]!r}")
+        began = f"; it began: {sink.head.strip()[:80]!r}" if shows else ""
+        notes.append(f"the pilot printed {sink.count:,} characters while it was asked{began}")
     notes += _lost(job)
     return _gathered(job, cells, notes, parts)
 
@@ -333,10 +342,29 @@ def _parts(pilot: Pilot, source: Held | Streamed) -> _Parts:
     "Slices and clusters of the replay rows, before anything is asked. Raises ReplayError."
     spec = pilot.spec
     asked = [p.slice for p in (*spec.gates, *spec.behaviour) if p.slice and "=" in p.slice]
-    named = [s.column for s in spec.slices] + [n.partition("=")[0] for n in asked] + [c for c in [spec.data.cluster] if c]
-    frame = source.columns(named)
+    whole = {s.column for s in spec.slices if s.equals is None and s.isin is None}
+    between = [g.between for g in spec.gates if g.between]
+    further = [c for c in dict.fromkeys([*_markets(spec), *spec.protected, *between]) if c not in whole]
+    named = [s.column for s in spec.slices] + further + [n.partition("=")[0] for n in asked]
+    frame = source.columns([*named, *([spec.data.cluster] if spec.data.cluster else [])])
     clusters = None if spec.data.cluster is None else pd.factorize(frame[spec.data.cluster], sort=True)[0].astype(np.int32)
-    return slice_masks(frame, spec.slices, asked, [*spec.data.columns, spec.data.label]), clusters
+    known, groups = [*spec.data.columns, spec.data.label], {c: _grouped(frame[c]) for c in further if c in frame}
+    each = slice_masks(frame.assign(**groups), [Slice(name=c, column=c) for c in further], (), known)
+    return slice_masks(frame, spec.slices, [a for a in asked if a not in each], known) | each, clusters
+
+
+def _markets(spec: Spec) -> list[str]:
+    "Columns whose values are looked at each by themselves, whether the promise names them or not."
+    return [c for c, role in spec.roles.items() if role in ("market", "language")]
+
+
+def _grouped(column: pd.Series) -> pd.Series:
+    "Numbers of many values in four groups of about the same size; everything else as it is."
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column) or column.nunique() <= 12:
+        return column
+    cuts: list[float] = np.unique(np.quantile(column.dropna(), (0, 0.25, 0.5, 0.75, 1))).tolist()
+    names = [f"{a:g} to {b:g}" for a, b in pairwise(cuts)]
+    return pd.cut(column, cuts, include_lowest=True, labels=names).astype(object)
 
 
 def _lost(job: Job) -> list[str]:
@@ -352,7 +380,8 @@ def _lost(job: Job) -> list[str]:
 
 def _gathered(job: Job, cells: list[Done], notes: Sequence[str], parts: _Parts) -> Evidence:
     source, (slices, clusters) = job.source, parts
-    faults = [("clean", 0.0, -1, source.keys[i], e, m) for i, e, m in job.clean.faults]
+    shows = shows_rows(job.pilot.spec)
+    faults = [("clean", 0.0, -1, source.keys[i], e, m if shows else NOT_SHOWN) for i, e, m in job.clean.faults]
     tables = [fault_table(faults), *(c.faults for c in cells)]
     shown = [c.examples for c in cells if len(c.examples)]
     cells = sorted(cells, key=lambda c: (c.cell.scenario, c.cell.severity, c.cell.seed))
