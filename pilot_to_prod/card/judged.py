@@ -9,18 +9,20 @@ __all__ = ['SCHEMA', 'EXIT', 'facts_of', 'Section', 'section', 'Scorecard', 'has
 
 # %% ../../nbs/api/20_card.ipynb #36b479ad
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from . import _measured
+from ._measured import point, rounded
 from ._words import next_step, phrase, reason_title
-from ..evidence import Evidence, evidence_groups
+from .rubric import rubric
+from ..evidence import Evidence
 from ..evidence.statistics import ALPHA, alpha_of_look
-from ..gates import SECTIONS, Fact, Judged, Judgement, Verdict, attested, judge
-from ..spec import Spec, hash_json, safe
+from ..gates import SECTIONS, Fact, Judged, Judgement, Verdict, attested, judge, judge_market, markets_of
+from ..spec import Outcome, Spec, hash_json
 
 # %% ../../nbs/api/20_card.ipynb #faf4db01
 def facts_of(
@@ -43,6 +45,8 @@ def facts_of(
     ]
     out += [
         said("drift and retraining", "retraining trigger", r and r.trigger),
+        said("drift and retraining", "how often at least", r and r.every_days and f"every {r.every_days} days"),
+        said("drift and retraining", "trained again on", r and r.data),
         said("drift and retraining", "who approves a new model", r and r.approved_by),
     ]
     out += [
@@ -61,18 +65,32 @@ def facts_of(
         for n in ("data_sources", "labelling", "lawful_basis", "retention", "audit_trail")
     ]
     out += [attested(s, "does not apply", a, today) for s, a in spec.not_applicable.items()]
-    out += [Fact("fairness", f"gap between groups of {c.replace('_', ' ')}", status="absent") for c in spec.protected]
+    gated = {g.between for g in spec.gates}
     out += [
-        Fact(
-            "outcomes",
-            x.name,
-            f"{x.baseline:g} → {x.target:g} {x.unit}".strip(),
-            status="attested" if x.measured_by else "absent",
-            source=f"measured by {x.measured_by}" if x.measured_by else "pilot.yaml",
-            personal=True,
-        )
-        for x in spec.outcomes
+        Fact("fairness", f"how far apart groups of {c.replace('_', ' ')} may be", status="absent")
+        for c in spec.protected
+        if c not in gated
     ]
+    return out + _planned(spec)
+
+
+def _planned(spec: Spec) -> list[Fact]:
+    "What the business expects, and how it will see it. Before a pilot is live its plan is judged; afterwards what was measured."
+
+    def plan(name: str, x: Outcome) -> Fact:
+        by, says = x.measured_by, f"{x.baseline:g} → {x.target:g} {x.unit}".strip()
+        source = f"measured by {by}" if by else "pilot.yaml"
+        return Fact("outcomes", name, says, status="attested" if by else "absent", source=source, personal=True)
+
+    out = [plan(x.name, x) for x in spec.outcomes]
+    adopted = "use of its answers against going round it"
+    if spec.outcomes or spec.adoption:
+        out.append(
+            plan(adopted, spec.adoption) if spec.adoption else Fact("outcomes", adopted, status="absent", personal=True)
+        )
+    if "oversight" not in spec.not_applicable:
+        live = ("answers that people overrule", "cases that they pass on")
+        out += [Fact("oversight", n, status="absent", source="known once it is live", required=False) for n in live]
     return out
 
 # %% ../../nbs/api/20_card.ipynb #59c9c626
@@ -130,12 +148,8 @@ def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
 
 # %% ../../nbs/api/20_card.ipynb #234b95e1
-SCHEMA = "pilot-to-prod/scorecard/1"
+SCHEMA = "pilot-to-prod/scorecard/2"
 EXIT = {"promote": 0, "block": 1, "hold": 3}
-
-
-def _round(x: float | None) -> float | None:
-    return None if x is None or not isfinite(x) else round(float(x), 6)
 
 # %% ../../nbs/api/20_card.ipynb #211021fc
 def _gate(g: Judged) -> dict[str, Any]:
@@ -151,10 +165,14 @@ def _gate(g: Judged) -> dict[str, Any]:
         "threshold": p.threshold,
         "about": p.says.split(": ")[0],
         "slice": p.part.slice,
+        "label": p.label,
+        "between": p.between,
+        "confidence": p.confidence,
+        "against": p.against,
         "verdict": g.verdict.value,
         "reason": g.reason,
         "worst": _judgement(w) if w else None,
-        "margin": _round((w.value - p.limit) if p.up else (p.limit - w.value)) if w else None,
+        "margin": rounded((w.value - p.limit) if p.up else (p.limit - w.value)) if w else None,
         "cells": [_judgement(c) for c in g.cells],
     }
 
@@ -163,16 +181,15 @@ def _judgement(c: Judgement) -> dict[str, Any]:
     return {
         "scenario": c.scenario,
         "severity": c.severity,
-        "value": _round(c.value),
-        "low": _round(c.low),
-        "high": _round(c.high),
+        **point(c.value, c.low, c.high),
         "n": c.n,
         "changed": c.changed,
         "verdict": c.verdict.value,
         "reason": c.reason,
-        "p_pass": _round(c.p_pass),
-        "p_fail": _round(c.p_fail),
+        "p_pass": rounded(c.p_pass),
+        "p_fail": rounded(c.p_fail),
         "needed": c.needed,
+        "groups": None if c.groups is None else list(c.groups),
     }
 
 
@@ -181,133 +198,13 @@ def _fact(f: Fact) -> dict[str, Any]:
         "section": f.section,
         "name": f.name,
         "value": f.value,
-        "interval": None if f.interval is None else [_round(v) for v in f.interval],
+        "interval": None if f.interval is None else [rounded(v) for v in f.interval],
         "n": f.n,
         "status": f.status,
         "source": f.source,
         "verdict": f.verdict.value,
         "required": f.required,
     }
-
-# %% ../../nbs/api/20_card.ipynb #2ef77631
-def _curves(evidence: Evidence, gates: Sequence[Judged]) -> list[dict[str, Any]]:
-    "One curve a scenario over its severities, seeds together, with the verdict of the promises about it."
-    metric = "mae" if evidence.task == "regression" else "accuracy"
-    clean = evidence.estimate(metric).estimate
-    out: dict[str, dict[str, Any]] = {}
-    assert clean is not None
-    for (name, severity), cells in evidence_groups(evidence).items():
-        cell, found = evidence.cells[cells[0]], evidence.estimate(metric, cells=cells).estimate
-        if found is None:
-            continue
-        low, high = found.interval()
-        curve = out.setdefault(
-            name,
-            {
-                "scenario": name,
-                "kind": cell.kind,
-                "family": cell.family,
-                "expect": cell.expect,
-                "params": cell.spec,
-                "metric": metric,
-                "exercised": False,
-                "points": [{"severity": 0.0, **_point(clean.value, *clean.interval())}],
-            },
-        )
-        curve["exercised"] = curve["exercised"] or cell.exercised
-        curve["points"].append(
-            {
-                "severity": severity,
-                **_point(found.value, low, high),
-                "changed": int(sum(evidence.touched[i].sum() for i in cells) / len(cells)),
-            }
-        )
-    for curve in out.values():
-        curve["verdict"], curve["limit"] = _curve_verdict(curve, gates)
-    return list(out.values())
-
-
-def _point(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"value": _round(value), "low": _round(low), "high": _round(high)}
-
-# %% ../../nbs/api/20_card.ipynb #81f9eacc
-def _curve_verdict(curve: dict[str, Any], gates: Sequence[Judged]) -> tuple[str, float | None]:
-    about = [(g, c) for g in gates for c in g.cells if c.scenario == curve["scenario"]]
-    limit = next((g.promise.limit for g, _ in about if g.promise.metric == curve["metric"] and g.promise.of == "value"), None)
-    if not curve["exercised"]:
-        return "not exercised", limit
-    return next(
-        (v for v in ("fails", "undecided", "passes") if any(c.verdict.value == v for _, c in about)), "no promise"
-    ), limit
-
-# %% ../../nbs/api/20_card.ipynb #831ec772
-def _slices(evidence: Evidence) -> list[dict[str, Any]]:
-    "Clean performance of every slice, worst first."
-    metric, out = "mae" if evidence.task == "regression" else "accuracy", []
-    for name in evidence.slices:
-        found = evidence.estimate(metric, slice=name).estimate
-        if found is not None:
-            out.append({"slice": name, "n": found.n, "metric": metric, **_point(found.value, *found.interval())})
-    return sorted(out, key=lambda r: (-r["value"] if metric == "mae" else r["value"], r["slice"]))
-
-# %% ../../nbs/api/20_card.ipynb #3e41e4db
-def _performance(evidence: Evidence, spec: Spec) -> list[dict[str, Any]]:
-    "Headline numbers on clean rows."
-    metrics: list[tuple[str, str | None]] = (
-        [("mae", None)]
-        if evidence.task == "regression"
-        else [
-            ("accuracy", None),
-            ("macro_f1", None),
-            *(("recall", x) for x in (evidence.labels if len(evidence.labels) <= 12 else ())),
-        ]
-    )
-    out = []
-    for metric, label in metrics:
-        found = evidence.estimate(metric, label=label).estimate
-        if found is not None:
-            out.append({"metric": metric, "label": label, "n": found.n, **_point(found.value, *found.interval())})
-    if spec.costs:
-        out.append(
-            {
-                "metric": "mean cost",
-                "label": None,
-                "n": len(evidence),
-                "value": _round(_cost(evidence, spec)),
-                "low": None,
-                "high": None,
-            }
-        )
-    return out
-
-
-def _cost(evidence: Evidence, spec: Spec) -> float:
-    "Mean cost a row by the promise's table of mistakes, on clean rows; described, not judged."
-    names = [*evidence.labels, "(fault)", "(abstained)"]
-    return sum(
-        spec.costs.get(f"{names[t]} -> {names[a]}", 0.0) for t, a in zip(evidence.truth, evidence.clean, strict=True)
-    ) / len(evidence)
-
-# %% ../../nbs/api/20_card.ipynb #3291855a
-def _faults(evidence: Evidence) -> list[dict[str, Any]]:
-    "Errors by scenario and kind; messages are the pilot's own words, so they stay out of the hashed part."
-    if not len(evidence.faults):
-        return []
-    grouped = (
-        evidence.faults.groupby(["scenario", "error"])
-        .agg(rows=("key", "nunique"), first=("message", "first"), severity=("severity", "min"))
-        .reset_index()
-    )
-    return [
-        {
-            "scenario": str(r["scenario"]),
-            "error": str(r["error"]),
-            "rows": int(r["rows"]),
-            "from": float(r["severity"]),
-            "message": safe(str(r["first"]), 160),
-        }
-        for r in grouped.to_dict(orient="records")
-    ]
 
 # %% ../../nbs/api/20_card.ipynb #6a867372
 def _reasons(sections: Sequence[Section], spec: Spec) -> list[dict[str, str]]:
@@ -429,6 +326,9 @@ def scorecard(
     look: int = 1,  # how often this promise was looked at on these rows, this time included
     now: date | None = None,  # on which attestations hold; None: today
     provenance: dict[str, Any] | None = None,  # further hashes: notebooks, environment
+    baselines: Mapping[str, Evidence | None] | None = None,  # what gates compare `against`; None as a value: there is no such run
+    runs: Mapping[str, Any] | None = None,  # what a store of runs knows, for the rubric
+    past: Sequence[Mapping[str, Any]] = (),  # cards of runs before this one, oldest first, for the trend
 ) -> Scorecard:
     "Judge everything at once. Raises ValueError where evidence and promise do not belong together."
     if evidence.pilot["spec"] != spec.hash:
@@ -437,18 +337,22 @@ def scorecard(
             "again."
         )
     today = now or date.today()
-    known, gates = [*facts_of(spec, today), *facts], judge(spec, evidence, look)
+    known, gates = [*facts_of(spec, today), *facts], judge(spec, evidence, look, baselines=baselines)
     untimed = [g for g in gates if g.promise.metric != "latency_p95"]
     content = _content(spec, evidence, known, untimed, look, provenance or {})
+    content["hashes"] |= {f"against {n}": e.hash for n, e in (baselines or {}).items() if e is not None}
     sections = _sections(evidence, known, gates)
+    timing = _timing(spec, evidence, sections, gates)
+    timing["markets"] = _markets(spec, evidence, known, look, baselines)
+    timing["rubric"] = rubric(spec, evidence, gates, known, today=today, runs=runs).document()
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "content": content,
-        "timing": _timing(spec, evidence, sections, gates),
-        "made": {"on": today.isoformat()},
+        "timing": timing,
+        "made": {"on": today.isoformat(), "past": [dict(p) for p in past]},
         "shown": {
             "examples": json.loads(evidence.worst(12).to_json(orient="records")) if len(evidence.examples) else [],
-            "faults": _faults(evidence),
+            "faults": _measured.faults(evidence),
         },
     }
     return Scorecard(document | hashes(document))
@@ -456,6 +360,8 @@ def scorecard(
 # %% ../../nbs/api/20_card.ipynb #8dfe1c88
 def _sections(evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged]) -> list[Section]:
     has = {
+        "fairness": False,
+        "oversight": bool((evidence.clean_score >= 0).any()),
         "performance": True,
         "robustness": any(c.family not in ("language", "clean") for c in evidence.cells),
         "faults and latency": True,
@@ -492,9 +398,14 @@ def _content(
         "sections": [_section(s) for s in _sections(evidence, facts, gates)],
         "gates": [_gate(g) for g in gates],
         "facts": [_fact(f) for f in facts],
-        "performance": _performance(evidence, spec),
-        "curves": _curves(evidence, gates),
-        "slices": _slices(evidence),
+        "performance": _measured.performance(evidence, spec),
+        "curves": _measured.curves(evidence, gates),
+        "slices": _measured.slices(evidence),
+        "heat": _measured.heat(evidence, gates),
+        "fairness": _measured.fairness(evidence, spec),
+        "selective": _measured.selective(evidence, spec),
+        "dependencies": _measured.dependencies(evidence, spec),
+        "approval": list(spec.approval or ("owner",)),
         "clusters": None if evidence.clusters is None else len(set(evidence.clusters.tolist())),
         "notes": list(evidence.notes),
     }
@@ -506,14 +417,7 @@ def _section(s: Section) -> dict[str, Any]:
 # %% ../../nbs/api/20_card.ipynb #20a4615e
 def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: Sequence[Judged]) -> dict[str, Any]:
     "What rests on clocks: latency, the section it stands in, and with it the verdict."
-    verdicts = [s.verdict for s in sections]
-    verdict = (
-        "block"
-        if Verdict.FAILS in verdicts
-        else "promote"
-        if all(v is Verdict.PASSES for v in verdicts) and not spec.exploration
-        else "hold"
-    )
+    verdict = _overall(spec, sections)
     timed = [g for g in gates if g.promise.metric == "latency_p95"]
     found = evidence.estimate("latency_p95").estimate
     latency = (
@@ -522,7 +426,7 @@ def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: 
         else {
             "runs": int(found.n),
             "calls": int(evidence.latency.size) if evidence.latency is not None else 0,
-            **_point(found.value, *found.interval()),
+            **point(found.value, *found.interval()),
         }
     )
     return {
@@ -534,6 +438,43 @@ def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: 
         "judged": sum(c.judged for g in timed for c in g.cells),
         "reasons": _reasons(sections, spec),
     }
+
+# %% ../../nbs/api/20_card.ipynb #feaf12c4
+def _overall(spec: Spec, sections: Sequence[Section]) -> str:
+    "The worst section decides."
+    verdicts = [s.verdict for s in sections]
+    if Verdict.FAILS in verdicts:
+        return "block"
+    return "promote" if all(v is Verdict.PASSES for v in verdicts) and not spec.exploration else "hold"
+
+
+def _markets(
+    spec: Spec,
+    evidence: Evidence,
+    facts: Sequence[Fact],
+    look: int,
+    baselines: Mapping[str, Evidence | None] | None,
+) -> list[dict[str, Any]]:
+    "The verdict that each market would have alone, worst first; facts are those of all."
+    out = []
+    for market, name in markets_of(spec, evidence):
+        gates = judge_market(spec, evidence, name, look, baselines=baselines)
+        sections = _sections(evidence, facts, gates)
+        worst = min(sections, key=lambda s: _ORDER.index(s.verdict))
+        count = {v.value: sum(g.verdict is v for g in gates) for v in (Verdict.PASSES, Verdict.UNDECIDED, Verdict.FAILS)}
+        said = [g.promise.name for g in gates if g.verdict is Verdict.FAILS] or [
+            g.promise.name for g in gates if g.verdict is Verdict.UNDECIDED
+        ]
+        verdict = _overall(spec, sections)
+        reason = "" if verdict == "promote" else f"{worst.name}: {worst.reason}"
+        out.append(
+            {"market": market, "slice": name, "rows": int(evidence.rows(name).sum()), "verdict": verdict}
+            | {"reason": reason, "gates": count, "open": said}
+        )
+    return sorted(out, key=lambda m: (["block", "hold", "promote"].index(m["verdict"]), m["market"]))
+
+
+_ORDER = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.ABSENT, Verdict.PASSES)
 
 # %% ../../nbs/api/20_card.ipynb #be500625
 def _sentence(spec: Spec, evidence: Evidence, verdict: str, sections: Sequence[Section]) -> str:
