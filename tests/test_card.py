@@ -63,6 +63,7 @@ def promise(until: str = "2027-11-23", **change) -> Spec:
         "dependencies": [{"name": "form", "kind": "technical", "owner": "Shop", "state": "ready"}],
         "governance": {n: said(n, until) for n in ("data_sources", "labelling", "lawful_basis", "retention", "audit_trail")},
         "outcomes": [{"name": "days", "baseline": 3, "target": 1, "measured_by": "tickets"}],
+        "adoption": {"name": "answers used", "baseline": 0, "target": 0.8, "measured_by": "tickets"},
     }
     spec, problems = parse(raw | change)
     assert spec is not None and not problems, problems
@@ -159,7 +160,8 @@ def test_too_little_evidence_holds():
     ],
 )
 def test_absent_section_holds(part, name):
-    card = card_of(promise(**{part: [] if part in ("outcomes", "dependencies", "behaviour") else None}))
+    less = {part: [] if part in ("outcomes", "dependencies", "behaviour") else None}
+    card = card_of(promise(**less, **({"adoption": None} if part == "outcomes" else {})))
     assert verdicts(card)[name] == "absent" and card.verdict == "hold"
     assert card.reasons()[0]["section"] == name and part in card.reasons()[0]["next"]
 

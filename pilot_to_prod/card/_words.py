@@ -61,6 +61,8 @@ def _cells(gate: Judged, wanted: Verdict) -> str:
     return text[:1].upper() + text[1:]
 
 
+ADOPTED = "use of its answers against going round it"  # the fact of that name, among outcomes
+
 _ABSENT = {
     "performance": "Nothing is promised about its performance",
     "fairness": "Nobody has said which groups must be treated alike",
@@ -117,7 +119,7 @@ def reason_title(section: _Section, gates: Sequence[Judged]) -> str:
 def phrase(section: _Section, gates: Sequence[Judged]) -> str:
     "The numbers behind it."
     if not gates:
-        gone = [f.name for f in section.facts if f.verdict is Verdict.ABSENT]
+        gone = [f.name for f in section.facts if f.required and f.verdict is Verdict.ABSENT]
         if not gone:
             return f"The section on {section.name} is {'empty' if section.verdict is Verdict.ABSENT else 'without a promise'}."
         return f"Missing: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}."
@@ -131,8 +133,10 @@ def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
     "What to do about it."
     if not gates:
         if section.name == "fairness" and section.facts:
-            return "Say how far apart the groups may be. Gates on gaps between groups come with a later version."
-        return f"Fill {_KEY[section.name]}: in pilot.yaml, then run again."
+            return "Say how far apart the groups may be: a gate with of: gap and between: the column."
+        gone = [f.name for f in section.facts if f.required and f.verdict is Verdict.ABSENT]
+        key = "adoption" if gone == [ADOPTED] else _KEY[section.name]
+        return f"Fill {key}: in pilot.yaml, then run again."
     gate, worst = gates[0], gates[0].worst
     if section.verdict is Verdict.UNDECIDED:
         if worst is not None and worst.needed:

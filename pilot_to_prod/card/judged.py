@@ -17,7 +17,7 @@ from typing import Any
 
 from . import _measured
 from ._measured import point, rounded
-from ._words import next_step, phrase, reason_title
+from ._words import ADOPTED, next_step, phrase, reason_title
 from .rubric import rubric
 from ..evidence import Evidence
 from ..evidence.statistics import ALPHA, alpha_of_look
@@ -32,10 +32,9 @@ def facts_of(
     "What a promise says of owner, retraining, dependencies, governance and outcomes; what it does not say is absent."
     o, g, r = spec.owner, spec.governance, spec.retraining
 
-    def said(section: str, name: str, value: Any) -> Fact:
-        return Fact(
-            section, name, value, status="attested" if value else "absent", source="pilot.yaml" if value else "", personal=True
-        )
+    def said(section: str, name: str, value: Any, required: bool = True) -> Fact:
+        status, source = ("attested", "pilot.yaml") if value else ("absent", "")
+        return Fact(section, name, value, status=status, source=source, required=required, personal=True)
 
     out = [
         said("accountability", "owner", o and o.name),
@@ -45,8 +44,8 @@ def facts_of(
     ]
     out += [
         said("drift and retraining", "retraining trigger", r and r.trigger),
-        said("drift and retraining", "how often at least", r and r.every_days and f"every {r.every_days} days"),
-        said("drift and retraining", "trained again on", r and r.data),
+        said("drift and retraining", "how often at least", r and r.every_days and f"every {r.every_days} days", False),
+        said("drift and retraining", "trained again on", r and r.data, False),
         said("drift and retraining", "who approves a new model", r and r.approved_by),
     ]
     out += [
@@ -83,10 +82,9 @@ def _planned(spec: Spec) -> list[Fact]:
         return Fact("outcomes", name, says, status="attested" if by else "absent", source=source, personal=True)
 
     out = [plan(x.name, x) for x in spec.outcomes]
-    adopted = "use of its answers against going round it"
     if spec.outcomes or spec.adoption:
         out.append(
-            plan(adopted, spec.adoption) if spec.adoption else Fact("outcomes", adopted, status="absent", personal=True)
+            plan(ADOPTED, spec.adoption) if spec.adoption else Fact("outcomes", ADOPTED, status="absent", personal=True)
         )
     if "oversight" not in spec.not_applicable:
         live = ("answers that people overrule", "cases that they pass on")
