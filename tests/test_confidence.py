@@ -432,6 +432,13 @@ def test_levels_of_any_kind_are_counted():
     row = why(kinds, pd.Series(["b", "c"] * 100, dtype="category"))
     assert row.drifted and row.effect == pytest.approx(0.5)
     assert why(kinds, pd.Series(["a", "b"] * 100)).p == 1
+    assert why([True, False] * 50, pd.array([True, False] * 50, "boolean")).p == 1
+    for other in (
+        pd.Series([0, 1] * 100, dtype="category"),
+        pd.Series(pd.period_range("2020", periods=2)).repeat(100),
+        [1j, 2j] * 100,
+    ):
+        assert why(kinds, pd.Series(other).reset_index(drop=True)).effect == pytest.approx(1)
     assert why([Decimal(i) for i in range(60)], [float(i) for i in range(60)]).kind == "number"
     assert why(pd.array([1, None] * 60, "Int64"), pd.array([1, 2] * 60, "Int64")).n_reference == 60
 
