@@ -8,7 +8,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/groups_and_confidence.ht
 __all__ = ['FOLDS', 'COLUMNS', 'Calibration', 'ece_estimate', 'risk_coverage', 'aurc', 'Difference', 'Described', 'rmse_estimate',
            'benjamini_hochberg', 'drift', 'yearly']
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #d4645ea1
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #d4959d54
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, exp, inf, isfinite, nan, sqrt
@@ -20,7 +20,7 @@ from scipy.stats import fisher_exact, ks_2samp, kstwo
 
 from .statistics import ALPHA, Estimate, Rate, _bisect, _restricted, z_of
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #5c78106b
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #59b539e1
 @dataclass(frozen=True)
 class Calibration:
     "Expected calibration error: the plug-in may pass, the cross-fitted error, which is biased downward, may fail. Decides from 1,000 units."
@@ -62,7 +62,7 @@ class Calibration:
         "1,000 units, and the z²(1 − τ)/τ below which not even a share of nothing passes."
         return max(1000.0, z_of(alpha) ** 2 * (1 - limit) / limit) if limit > 0 else inf
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #3ed45f3b
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #b5a0651e
 def _gaps(
     confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray | None, bins: int
 ) -> np.ndarray:  # right − sure, in the column of its bin, shape (units, bins)
@@ -79,7 +79,7 @@ def _gaps(
     units = int(codes.max()) + 1 if n else 0
     return np.bincount(cell.ravel(), (gap * share[:, None]).ravel(), units * bins).reshape(units, bins)
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #d4faf219
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #2a7ceca4
 FOLDS = 5
 
 
@@ -104,7 +104,7 @@ def ece_estimate(
     spread = sqrt((learnt.var(ddof=1) + variance[weak].sum()) / n)
     return Calibration(float(np.abs(total).sum() / n), float(along.std(ddof=1) / sqrt(n)), float(learnt.mean()), spread, n)
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #e0e70fab
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #cfb11713
 def _ranked(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Distinct confidences, highest first, with rows and errors that have at least that much: three arrays of one length."
     sure, wrong = np.asarray(confidence, float), 1 - np.asarray(correct, float)
@@ -115,7 +115,7 @@ def _ranked(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(sure) else np.empty(0, int)
     return ordered[last], last + 1, wrong[order].cumsum()[last]
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #81a66dfa
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #76d0b195
 def risk_coverage(
     confidence: np.ndarray,  # shape (n,)
     correct: np.ndarray,  # 0/1, or the mean over seeds, shape (n,)
@@ -131,7 +131,7 @@ def risk_coverage(
     n = max(len(confidence), 1)
     return pd.DataFrame({"coverage": rows / n, "confidence": sure, "risk": wrong / rows, "low": low, "high": high, "n": rows})
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #aea11b86
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #541dc7fb
 def aurc(
     confidence: np.ndarray,  # shape (n,)
     correct: np.ndarray,  # 0/1, or the mean over seeds, shape (n,)
@@ -145,7 +145,7 @@ def aurc(
     area = float(np.mean(np.interp(k, np.append(0, rows), np.append(0, wrong)) / k))
     return area - aurc(correct, correct) if excess else area
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #e595ac81
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #015795cc
 @dataclass(frozen=True)
 class Difference:
     "|p_a − p_b| of two independent groups. `hits` may be fractional: units are then averages over seeds or over a cluster's rows."
@@ -197,7 +197,8 @@ class Difference:
         if not self.n or not 0 <= limit < self.value:
             return 1.0
         side = self if self.signed >= 0 else self._swapped()
-        return min(1.0, float(ndtr(side._z(limit)) + ndtr(side._z(-limit))))
+        both = float(ndtr(side._z(limit)) + ndtr(side._z(-limit)))
+        return min(1.0, max(both, 2 * float(ndtr(side._z(0.0)))))
 
     def minimum(self, limit: float, up: bool = False, alpha: float = ALPHA) -> float:
         return 300.0
@@ -231,7 +232,7 @@ def _wilson(hits: float, n: int, z: float) -> tuple[float, float, float]:
     centre, spread = hits + z * z / 2, z * sqrt(max(hits * (n - hits) / n, 0.0) + z * z / 4)
     return hits / n, max(0.0, (centre - spread) / (n + z * z)), min(1.0, (centre + spread) / (n + z * z))
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #a81b3182
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #e649fe75
 @dataclass(frozen=True)
 class Described:
     "A positive quantity that is shown with its spread and never decides; `short` says why."
@@ -257,7 +258,7 @@ class Described:
     def minimum(self, limit: float, up: bool = False, alpha: float = ALPHA) -> float:
         return inf
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #8cbe79f3
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #bca6d3b4
 def rmse_estimate(
     errors: np.ndarray,  # absolute errors a unit, shape (units,)
 ) -> Estimate:
@@ -274,7 +275,7 @@ def rmse_estimate(
     se = float(squares.std(ddof=1)) / sqrt(n) / (2 * value) if n > 1 and value else (0.0 if n > 1 else inf)
     return Described(value, se, n, short)
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #2782e6f6
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #07d4341d
 def benjamini_hochberg(
     p: np.ndarray,  # shape (m,); nan: not tested, and not counted
 ) -> np.ndarray:  # q-values, shape (m,)
@@ -287,7 +288,7 @@ def benjamini_hochberg(
     out[order] = np.minimum(np.minimum.accumulate(raw[::-1])[::-1], 1.0)
     return out
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #abfd6995
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #903b115b
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
     "Largest difference of two empirical distribution functions; the second sample is looked up at the first one's jumps only."
     a, b = np.sort(a), np.sort(b)
@@ -299,7 +300,7 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
     below = np.searchsorted(b, at, side="left") / len(b) - begin / len(a)
     return float(max(above.max(), below.max()))
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #c02f46b9
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #9e6d68ff
 def _test_numbers(a: np.ndarray, b: np.ndarray) -> dict:
     "Two-sample Kolmogorov–Smirnov test: exact up to 500 rows, asymptotic beyond (Hodges 1958). With ties it is cautious."
     out = {"test": "Kolmogorov-Smirnov", "effect_name": "KS distance"}
@@ -312,7 +313,7 @@ def _test_numbers(a: np.ndarray, b: np.ndarray) -> dict:
         p = kstwo.sf(d, round(len(a) * len(b) / (len(a) + len(b)))) if min(len(a), len(b)) > 1 else 1.0
     return {**out, "statistic": float(d), "p": float(min(max(p, 0.0), 1.0)), "effect": float(d)}
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #de04f806
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #77452c4b
 def _test_levels(table: np.ndarray) -> dict:
     "Chi-square homogeneity over pooled rare levels (Pearson 1900; Cochran 1954), counts of shape (levels, 2); two rare levels: Fisher's exact test."
     out = {"test": "chi-square", "effect_name": "total variation"}
@@ -340,7 +341,7 @@ def _test_levels(table: np.ndarray) -> dict:
     shares = table / rows
     return {**out, "statistic": chi, "p": p, "effect": float(np.abs(shares[:, 0] - shares[:, 1]).sum() / 2)}
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #0afc338b
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #706bec13
 def _kind(s: pd.Series) -> str:
     "number, time, duration, category, or nothing where every value is missing."
     if s.isna().all():
@@ -365,11 +366,24 @@ def _numbers(s: pd.Series, kind: str) -> np.ndarray:
     ticks = at.to_numpy("datetime64[us]" if kind == "time" else "timedelta64[us]")
     return np.where(np.isnat(ticks), nan, ticks.astype("int64"))
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #9df153e6
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #d379753d
+def _content(s: pd.Series) -> str:
+    "string, boolean, integer, mixed, …: what a column of levels holds."
+    if isinstance(s.dtype, pd.CategoricalDtype):
+        return pd.api.types.infer_dtype(s.cat.categories, skipna=True)
+    return pd.api.types.infer_dtype(s, skipna=True)
+
+
+def _spelt(value: object) -> str:
+    "A level that can be looked up, whatever it is."
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
 def _levels(a: pd.Series, b: pd.Series) -> tuple[np.ndarray, float]:
     "Counts a level and frame, missing first, shape (levels, 2); share of the current values whose level the reference has not."
-    if any(s.dtype == object and pd.api.types.infer_dtype(s, skipna=True).startswith("mixed") for s in (a, b)):
-        a, b = (s.astype(object).map(repr, na_action="ignore") for s in (a, b))  # 1 and "1", lists, tuples
+    of = [_content(s) for s in (a, b)]
+    if "mixed" in of[0] or of[0] != of[1]:  # 1 and "1", lists, tuples; another type in the other frame
+        a, b = (s.astype(object).map(_spelt, na_action="ignore") for s in (a, b))
     counts = []
     for s in (a, b):
         found = s.value_counts()
@@ -383,7 +397,7 @@ def _levels(a: pd.Series, b: pd.Series) -> tuple[np.ndarray, float]:
     missing = [[a.isna().sum(), b.isna().sum()]]
     return np.vstack([missing, table]), float(right[new].sum() / max(right.sum(), 1))
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #cad4e191
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #e9857d91
 def _compare(name: object, reference: pd.DataFrame, current: pd.DataFrame) -> list[dict]:
     "One column: its test, and for numbers a second one of the missing share; or the reason why there is none."
     base = {"column": name, "kind": "", "test": "", "n_reference": len(reference), "n_current": len(current)}
@@ -414,7 +428,7 @@ def _compare(name: object, reference: pd.DataFrame, current: pd.DataFrame) -> li
         out.append({**base, "kind": "missing", **_test_levels(missing)})
     return out
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #b4755218
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #356036b6
 def _why(row: dict, q: float, floor: float) -> str:
     "One line: what the two rules, q-value and floor, say."
     effect = f"{row['effect_name']} {row['effect']:.3g}"
@@ -426,7 +440,7 @@ def _why(row: dict, q: float, floor: float) -> str:
         text = f"{effect} at q {row['q']:.2g}"
     return text + (f"; {row['unseen']:.0%} of current values have levels unseen in reference" if row["unseen"] >= 0.005 else "")
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #cc4b1361
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #c06cde85
 COLUMNS = ["column", "kind", "test", "statistic", "p", "q", "effect", "effect_name", "n_reference", "n_current", "drifted", "reason"]
 
 
@@ -454,7 +468,7 @@ def drift(
     out = pd.DataFrame([{c: r[c] for c in COLUMNS} for r in rows], columns=COLUMNS)
     return out.astype({"drifted": bool, **dict.fromkeys(["statistic", "p", "q", "effect"], float)})
 
-# %% ../../nbs/api/27_groups_and_confidence.ipynb #e9345da1
+# %% ../../nbs/api/27_groups_and_confidence.ipynb #cd83d8c1
 def yearly(
     rate: float,  # chance of a false flag in one run
     runs_a_year: float = 12,
