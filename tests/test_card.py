@@ -285,7 +285,7 @@ def test_content_changes_with_one_answer_and_one_promise():
 def test_content_is_plain_json_and_knows_no_clock():
     document = card_of().document
     assert hash_json(json.loads(json.dumps(document["content"]))) == document["content_hash"]
-    assert TODAY.isoformat() not in json.dumps(document["content"]) and document["made"] == {"on": "2026-11-23"}
+    assert TODAY.isoformat() not in json.dumps(document["content"]) and document["made"] == {"on": "2026-11-23", "past": []}
 
 
 # ---- forms

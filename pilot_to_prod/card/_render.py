@@ -279,7 +279,7 @@ def _xml(text: str) -> str:
 
 def junit(document: dict[str, Any]) -> str:
     "JUnit XML: a suite a section, a case a promise or fact; undecided and absent are errors, broken ones failures."
-    from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
     v = _view(document)
     out = JUnitXml(f"scorecard {v['pilot']['name']}")
@@ -290,7 +290,9 @@ def junit(document: dict[str, Any]) -> str:
                 _xml(safe(item["name"], 200)), classname=f"{v['pilot']['name']}.{s['name'].replace(' ', '_')}", time=0
             )
             said = _xml(safe(item.get("reason") or item["verdict"], 300))
-            if item["verdict"] == "fails":
+            if not item.get("required", True) and item["verdict"] == "absent":
+                case.result = [Skipped(_xml(safe(item["source"] or "not asked for", 300)))]
+            elif item["verdict"] == "fails":
                 case.result = [Failure(said, "broken")]
             elif item["verdict"] != "passes":
                 case.result = [Error(said, item["verdict"])]
