@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from ..card import EXIT, SCHEMA, hashes
 from ..pilot import find_pilot
-from ..runs import RunError, Store, is_run, read_bytes, show, subject_hashes, verify
+from ..runs import Finding, RunError, Store, is_run, read_bytes, show, subject_hashes, verify
 from ..settings import load_settings
 from ..spec import APPROVERS, Attestation, Spec, near, safe
 
@@ -89,7 +89,9 @@ def _card(folder: Path) -> _Card:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return _Card(None, sha256, "scorecard.json cannot be read as a card")
     if bad:
-        return _Card(None, sha256, f"scorecard.json was changed after it was judged: {' and '.join(bad)} not what it says")
+        return _Card(
+            None, sha256, f"scorecard.json was changed after it was judged: its {' and its '.join(bad)} cannot be true"
+        )
     return _Card(document, sha256, "")
 
 # %% ../../nbs/api/29_approval.ipynb #afe44368
@@ -125,7 +127,10 @@ def _chosen(store: Store, chain: Sequence[dict[str, Any]], run: str | None) -> t
     hint = f"They are: {', '.join(found)}." if found else near(_text(said, 60), by_run)
     return {}, [Reason(_USAGE, f"{which} {_text(said, 60)!r}. {hint}".strip())]
 
-# %% ../../nbs/api/29_approval.ipynb #d78b209b
+# %% ../../nbs/api/29_approval.ipynb #5a8a71e6
+WAIT = 75.0  # seconds for another to be done; a lock at a URL whose holder was killed is free after 60
+
+
 class _Judged(NamedTuple):
     "A run whose card is to be signed or promoted, and what is wrong with it."
 
@@ -145,7 +150,7 @@ def _judged(store: Store, run: str | None, what: str, before: Sequence[Reason]) 
         raise ApprovalError(f"{_text(store.folder.name, 60)}: {what}", [*before, *reasons])
     card = _card(store.folder / str(manifest["run"]))
     out = [Reason(_ERROR, f"{card.why}. Look into it, then run again")] if card.why else []
-    found = verify(store.folder.parent, store.folder.name, str(manifest["run"]))
+    found = _findings(store, str(manifest["run"]))
     out += [Reason(_ERROR, f"{_text(f.file, 200)}: {f.kind}: {_text(f.says, 200)}") for f in found[:5]]
     if len(found) > 5:
         out.append(Reason(_ERROR, f"and {len(found) - 5} more findings: p2p runs verify {store.folder.name}"))
@@ -154,6 +159,16 @@ def _judged(store: Store, run: str | None, what: str, before: Sequence[Reason]) 
             Reason(_ERROR, "scorecard.json is not the card that the chain names for this run. Look into it, then run again")
         )
     return _Judged(manifest, card, [*before, *out])
+
+
+def _findings(store: Store, run: str) -> list[Finding]:
+    "What is wrong with a run; looked at again by the holder of the lock, because somebody may be signing just now, or was killed at it."
+    found = verify(store.folder.parent, store.folder.name, run)
+    if found:
+        with store.lock(wait=WAIT):
+            store.mend(store.chain())
+            found = verify(store.folder.parent, store.folder.name, run)
+    return found
 
 
 def _unchanged(store: Store, judged: _Judged) -> list[dict[str, Any]]:
@@ -214,10 +229,7 @@ def _signed(store: Store, chain: Sequence[dict[str, Any]], run: str | None = Non
     cards = {n: _card(store.folder / n) for n in dict.fromkeys(str(e["run"]) for e in found)}
     return [_signature(e, cards[str(e["run"])]) for e in found]
 
-# %% ../../nbs/api/29_approval.ipynb #c0df5c82
-WAIT = 75.0  # seconds for another to be done; a lock at a URL whose holder was killed is free after 60
-
-
+# %% ../../nbs/api/29_approval.ipynb #a6ac4bc3
 def sign(
     pilot: Spec | str,  # a promise, or the name of its folder of runs
     *,

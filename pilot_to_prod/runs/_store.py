@@ -78,7 +78,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_bytes(path: Path) -> bytes:
     "What a file holds, whole and as one state. Raises FileNotFoundError."
-    return path.read_bytes() if is_here(path) else path.fs.cat_file(path.path)  # type: ignore[attr-defined,no-any-return]
+    return path.read_bytes() if is_here(path) else path.fs.cat_file(path.path)  # type: ignore[attr-defined]
 
 
 def read_json(path: Path) -> Any | None:
@@ -219,6 +219,9 @@ class Store:
 
     def chain(self) -> list[dict[str, Any]]:
         "All entries, oldest first: manifests of runs, signatures, promotions. Raises RunError where one was changed, removed or torn."
+        written = [  # read first: each of them was written after its entry
+            [(p, read_json(p)) for p in sorted(self.folder.glob(f"[0-9]*-*/{part}.json"))] for part in ("record", "approval/*")
+        ]
         out: list[dict[str, Any]] = []
         for path in sorted((self.folder / "manifests").glob("[0-9]*.json")):
             found = read_json(path)
@@ -228,14 +231,12 @@ class Store:
                 raise RunError(f"{path}: the chain of runs is broken here: a manifest was changed, removed or torn.")
             out.append(found)
         known = {m["hash"] for m in out}
-        for path in sorted(self.folder.glob("[0-9]*-*/record.json")):
-            record = read_json(path)
+        for path, record in written[0]:
             if isinstance(record, dict) and record.get("hash") not in known:
                 raise RunError(
                     f"{path}: this run is in no manifest of the chain: a manifest was removed from {self.folder / 'manifests'}."
                 )
-        for path in sorted(self.folder.glob("[0-9]*-*/approval/*.json")):
-            copy = read_json(path)
+        for path, copy in written[1]:
             if isinstance(copy, dict) and copy.get("hash") not in known:
                 raise RunError(f"{path}: no entry of the chain says this: one was removed from {self.folder / 'manifests'}.")
         return out
