@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -291,7 +292,7 @@ def _whole(card: dict[str, Any], name: str) -> list[Reason]:
     titles = [_text(r.get("title", ""), 120) for r in said.get("reasons") or () if isinstance(r, dict)]
     more = f" {len(titles)} reasons, among them: {'; '.join(titles[:3])}." if titles else ""
     passing = [m for m, r in (_markets(card) or {}).items() if r.get("verdict") == "promote"]
-    hint = f" Markets that pass: p2p promote {name} {' '.join(f'--market {m}' for m in passing[:20])}" if passing else ""
+    hint = f" Markets that pass: p2p promote {name} {' '.join(f'--market {quote(m)}' for m in passing[:20])}" if passing else ""
     return [
         Reason(EXIT[said["verdict"]], f"the card says {said['verdict']}: {_text(said.get('sentence', ''), 300)}{more}{hint}")
     ]
