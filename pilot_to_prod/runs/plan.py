@@ -28,7 +28,7 @@ from typing import Any
 
 from ._executors import executor_of, threads_of
 from ._notebooks import check_parameters, notebooks
-from ._store import RunError, Store, is_here, look_at, read_json, write_json
+from ._store import BRIEF, RunError, Store, is_here, look_at, read_json, write_json
 from ._task import RETRIED, Task, do, late, stopped
 from ..settings import Settings
 from ..spec import Spec, file_hash, hash_json, near
@@ -283,7 +283,7 @@ def run(
         )
     store = Store(settings.runs.folder, plan.pilot)
     store.open()
-    with store.lock(), _terminable():
+    with store.lock(wait=BRIEF), _terminable():
         chain = store.manifests()
         folder, _ = store.run_folder(plan.hash, fresh)
         for part in ("records", "evidence"):
