@@ -41,8 +41,8 @@ def a_card(
 ) -> dict:
     "As much of a card as approvals and the history read; its hashes hold."
     content: dict[str, Any] = {"pilot": {"name": "tiny", "title": "Tiny"}, "gates": [], "performance": [], "slices": []}
-    content |= {} if markets is None else {"markets": markets}
     timing = {"verdict": verdict, "sentence": sentence, "reasons": [], "gates": [], "latency": None}
+    timing |= {} if markets is None else {"markets": markets}
     card = {"schema": SCHEMA, "content": content, "timing": timing, "made": {"on": made}, "shown": {}}
     return card | hashes(card)
 

@@ -300,7 +300,7 @@ def _whole(card: dict[str, Any], name: str) -> list[Reason]:
 
 def _markets(card: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
     "Market → what the card says of it; None: it says nothing of markets."
-    listed = card["content"].get("markets")
+    listed = card["timing"].get("markets")
     if not isinstance(listed, list) or not listed:
         return None
     return {_text(m["market"], 100): m for m in listed if isinstance(m, dict) and "market" in m}
