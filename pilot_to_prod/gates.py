@@ -264,7 +264,7 @@ class _Bench:
         if p.against != "clean":
             other = (self.baselines or {}).get(p.against)
             if other is None:
-                return Found(None, 0, 0, f"nobody looked up the run of {p.against!r} to compare it with")
+                return Found(None, 0, 0, _no_baseline(p.against, self.baselines))
         return self.evidence.estimate(
             p.metric,
             p.of,
@@ -311,6 +311,12 @@ def judge(
     judged = [o for _, _, os in opened for o in os if not o.short]
     _reject(judged, alpha)
     return [first or _closed(p, os, passing, len(judged), alpha) for p, first, os in opened]
+
+
+def _no_baseline(name: str, baselines: Mapping[str, Evidence | None] | None) -> str:
+    if baselines is None or name not in baselines:
+        return f"nobody looked up {'the run promoted last' if name == 'promoted' else f'a run of {name}'} to compare it with"
+    return f"there is no finished run of {name} to compare it with: p2p run {name}, then this one again"
 
 
 def _first_of_its_kind(promise: Promise, baselines: Mapping[str, Evidence | None] | None) -> Judged | None:

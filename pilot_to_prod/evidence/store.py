@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -655,12 +656,22 @@ def save(
         )
     return path
 
+# %% ../../nbs/api/17_evidence.ipynb #5ef063ad
+def _place(source: str | Path) -> Path:
+    "A path on this machine, or with the same methods one at a URL."
+    if not isinstance(source, str) or "://" not in source:
+        return Path(source)
+    from upath import UPath
+
+    found: Path = UPath(source)
+    return found
+
 # %% ../../nbs/api/17_evidence.ipynb #6a486d13
 def load(
-    source: str | Path,  # a .parquet file, or a folder of them
+    source: str | Path,  # a .parquet file, or a folder of them; a path, or an fsspec URL
 ) -> "Evidence":
     "Read evidence back; a folder is joined. Raises FileNotFoundError and ValueError."
-    path = Path(source)
+    path = _place(source)
     if path.is_dir():
         files = sorted(p for p in path.glob("*.parquet") if p.suffixes[-2:-1] not in ([f".{n}"] for n in _BESIDE))
         if not files:
@@ -670,7 +681,8 @@ def load(
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such evidence.")
-    table = pq.read_table(path)
+    with path.open("rb") as file:
+        table = pq.read_table(file)
     head = table.schema.metadata or {}
     if b"evidence" not in head:
         raise ValueError(f"{path}: a Parquet file, but not evidence.")
@@ -678,7 +690,8 @@ def load(
     get = {name: table[name].to_numpy() for name in table.column_names}
     n = len(meta["cells"])
     examples, faults = (
-        pd.read_parquet(p) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame() for name in _BESIDE
+        pd.read_parquet(BytesIO(p.read_bytes())) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame()
+        for name in _BESIDE
     )
     made = Evidence(
         meta["pilot"],
