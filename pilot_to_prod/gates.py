@@ -221,8 +221,10 @@ class _Open:
     groups: tuple[str, str] | None = None
 
 # %% ../nbs/api/19_gates.ipynb #4eb1a3ee
-def _opened(promise: Promise, cell: Cell | None, found: Found, alpha: float, groups: tuple[str, str] | None = None) -> _Open:
+def _opened(promise: Promise, cell: Cell | None, found: Found, alpha: float, groups: tuple[str, str] | None = None, seen: bool = False) -> _Open:
     out = _Open(promise, cell, found, found.why, groups=groups)
+    if seen:
+        out.short = "it was proposed from these very rows: judge it on fresh ones"
     if cell is not None and not cell.exercised:
         out.short = "not exercised: under 5% of the units could be hit"
     if cell is not None and cell.caveat:
@@ -277,6 +279,11 @@ class _Bench:
             against=other,
         )
 
+    def seen(self, promise: Promise) -> bool:
+        "Whether a gate was proposed from the rows of this evidence: judged on them it would pass by construction."
+        rows = promise.part.learnt_from if isinstance(promise.part, Gate) else None
+        return bool(rows) and str(self.evidence.pilot["data"]).startswith(str(rows))
+
     def opened(self, promise: Promise) -> list[_Open]:
         "The cells of a promise, a gap's once for each pair of groups."
         if promise.part.slice and promise.part.slice not in self.evidence.slices:
@@ -285,14 +292,14 @@ class _Bench:
         if promise.part.family:  # what cannot happen to these rows breaks no family's promise
             cells = [(c, at) for c, at in cells if c is None or c.exercised] or cells
         if promise.between is None:
-            return [_opened(promise, c, self.found(promise, at), self.alpha) for c, at in cells]
+            return [_opened(promise, c, self.found(promise, at), self.alpha, seen=self.seen(promise)) for c, at in cells]
         within: Evidence = self.evidence if promise.part.slice is None else self.evidence.restricted(promise.part.slice)
         pairs = list(combinations([g for g in within.groups_of(promise.between) if within.rows(g).any()], 2))
         out = []
         for cell, at in cells:
             for pair in pairs:
                 found = within.estimate_gap(promise.metric, pair, at, promise.label, promise.confidence)
-                out.append(_opened(promise, cell, found, self.alpha, pair))
+                out.append(_opened(promise, cell, found, self.alpha, pair, self.seen(promise)))
         return out
 
 # %% ../nbs/api/19_gates.ipynb #88a1add5

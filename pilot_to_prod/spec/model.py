@@ -218,7 +218,7 @@ class Replayed(Part):
     @model_serializer(mode="wrap")
     def _without_unused(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         "What a promise does not use is not in its hash."
-        unused = {"from_severity": None, "between": None, "confidence": None, "against": "clean"}
+        unused = {"from_severity": None, "between": None, "confidence": None, "learnt_from": None, "against": "clean"}
         return {k: v for k, v in written(self).items() if k not in unused or v != unused[k]}
 
 # %% ../../nbs/api/01_spec.ipynb #6a7643e7
@@ -235,6 +235,7 @@ class Gate(Replayed):
     label: str | None = None  # recall, selected: which class
     between: str | None = None  # gap: the column whose groups are compared, each with each
     confidence: float | None = Field(None, ge=0, le=1)  # coverage, review_load, selective_risk: less sure answers go to people
+    learnt_from: str | None = None  # rows that it was proposed from, as `p2p gates suggest` writes: it is not judged on them
     against: str = "clean"  # of a drop or retention: clean, promoted (the run promoted last), or a champion: another pilot's name
     section: SectionName | None = None  # where on the card; None: by what it is about
 
