@@ -226,7 +226,7 @@ def replay(
     if sink.count:
         began = f"; it began: {sink.head.strip()[:80]!r}" if quotes(pilot.spec) else ""
         notes.append(f"the pilot printed {sink.count:,} characters while it was asked{began}")
-    notes += _lost(job)
+    notes += _lost(job) + _seen(pilot, source)
     return _gathered(job, cells, notes, parts)
 
 # %% ../../nbs/api/18_stress.ipynb #c764f9a7
@@ -376,6 +376,25 @@ def _lost(job: Job) -> list[str]:
         f"the promised feed itself answers {lost:,} of {len(job.source):,} rows too late or not at all; "
         "scenarios count what they lose besides"
     ]
+
+
+def _seen(pilot: Pilot, source: Held | Streamed) -> list[str]:
+    "Replay rows that are reference rows, too: what the model learnt from says little about what it has not seen."
+    if pilot.spec.exploration or not isinstance(source, Held):
+        return []
+    names = pilot.spec.inputs
+    rows, known = _row_hashes(source.columns(names)), _row_hashes(pilot.reference[names])
+    both = int(np.isin(rows, known).sum())
+    if not both:
+        return []
+    return [
+        f"{both:,} of {len(rows):,} replay rows have the inputs of a reference row: where the model learnt from those, the numbers flatter it"
+    ]
+
+
+def _row_hashes(frame: pd.DataFrame) -> np.ndarray:
+    number = {c: pd.api.types.is_numeric_dtype(frame[c].dtype) for c in frame}
+    return pd.util.hash_pandas_object(frame.astype({c: float if n else str for c, n in number.items()}), index=False).to_numpy()
 
 
 def _gathered(job: Job, cells: list[Done], notes: Sequence[str], parts: _Parts) -> Evidence:
