@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .evidence import Cell, Evidence, Found, evidence_groups
-from .evidence.statistics import ALPHA, alpha_of_look, holm, poisson_weights, rows_to_decide
+from .evidence.statistics import ALPHA, alpha_of_look, holm, rows_to_decide
 from .spec import OF_CONFIDENCE, SECTIONS, Attestation, Behaviour, Gate, Replayed, Spec, about, threshold
 
 # %% ../nbs/api/19_gates.ipynb #4a813be1
@@ -259,7 +259,6 @@ class _Bench:
     evidence: Evidence
     baselines: Mapping[str, Evidence | None] | None
     alpha: float
-    weights: Any  # of the bootstrap, shared
 
     def found(self, promise: Promise, cells: Sequence[int]) -> Found:
         p, other = promise, None
@@ -274,7 +273,6 @@ class _Bench:
             p.part.slice,
             p.label,
             p.touched,
-            self.weights,
             confidence=p.confidence,
             against=other,
         )
@@ -311,8 +309,7 @@ def judge(
     baselines: Mapping[str, Evidence | None] | None = None,  # what gates compare `against`; None as a value: there is no such run
 ) -> list[Judged]:
     "Every promise of a spec, judged together. Passing spends what this look may; failing is corrected over the whole card."
-    passing, weights = alpha_of_look(look, alpha), poisson_weights(len(evidence)) if evidence.clusters is None else None
-    bench = _Bench(evidence, baselines, alpha, weights)
+    passing, bench = alpha_of_look(look, alpha), _Bench(evidence, baselines, alpha)
     made = [(p, _first_of_its_kind(p, baselines)) for p in promises(spec)]
     opened = [(p, first, [] if first else bench.opened(p)) for p, first in made]
     judged = [o for _, _, os in opened for o in os if not o.short]
