@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .evidence import Cell, Evidence, Found, evidence_groups
-from .evidence.statistics import ALPHA, alpha_of_look, holm, rows_to_decide
+from .evidence.statistics import ALPHA, alpha_of_look, decision_range, holm, rows_to_decide
 from .spec import OF_CONFIDENCE, SECTIONS, Attestation, Behaviour, Gate, Replayed, Spec, about, threshold
 
 # %% ../nbs/api/19_gates.ipynb #4a813be1
@@ -140,6 +140,7 @@ class Judgement:
     p_pass: float = 1.0
     p_fail: float = 1.0
     needed: int | None = None  # units that would settle it
+    needed_range: tuple[int, int] | None = None  # where that number lies, since the distance is only estimated
     judged: bool = False  # whether it counts in the correction
     groups: tuple[str, str] | None = None  # gap: the two that are compared
 
@@ -367,6 +368,7 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         )
     e, limit, up = o.found.estimate, o.promise.limit, o.promise.up
     needed = rows_to_decide(e, limit, up, max(m, 1), alpha)
+    span = decision_range(e, limit, up, max(m, 1), alpha)
     if o.short:
         verdict, reason = Verdict.UNDECIDED, o.short
     elif o.rejected:
@@ -380,7 +382,11 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
             if o.p_fail <= alpha
             else "the limit lies inside what the rows allow"
         )
-        reason += f"; about {needed:,} rows would decide" if needed else "; no number of rows in sight would decide"
+        reason += (
+            f"; about {needed:,} rows would decide ({span[0]:,} to {span[1]:,})"
+            if needed and span
+            else "; no number of rows in sight would decide"
+        )
     low, high = e.interval(passing)
     return Judgement(
         name,
@@ -395,6 +401,7 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         o.p_pass,
         o.p_fail,
         needed if verdict is Verdict.UNDECIDED else None,
+        span if verdict is Verdict.UNDECIDED else None,
         not o.short,
         o.groups,
     )

@@ -19,10 +19,12 @@ from pilot_to_prod.evidence.statistics import (
     Normal,
     Rate,
     Retention,
+    alike_in_turn,
     alpha_of_look,
     binary_estimate,
     bootstrap_totals,
     confusion,
+    decision_range,
     f1_estimate,
     holm,
     macro_f1,
@@ -576,3 +578,32 @@ def test_the_rows_asked_for_would_decide():
         more = Rate(round(found.value * n), n)
         kept = found.value >= limit
         assert (more.p_pass(limit, True) if kept else more.p_fail(limit, True)) <= ALPHA
+
+
+# n that would decide, as a range; runs that resemble their neighbours
+
+
+@quick
+@given(st.integers(200, 5000), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_the_number_of_rows_that_would_decide_lies_in_its_range(n, share, limit):
+    found = Rate(round(n * share), n)
+    middle, span = rows_to_decide(found, limit, True), decision_range(found, limit, True)
+    assert (middle is None) == (span is None)
+    if middle is not None:
+        assert span[0] <= middle <= span[1]
+
+
+def test_runs_that_drift_claim_less():
+    rng = np.random.default_rng(0)
+    steady = rng.lognormal(1, 0.1, (20, 200))
+    slowing = steady * np.linspace(1, 1.5, 20)[:, None]
+    assert alike_in_turn(np.linspace(0, 1, 20)) > 2 and alike_in_turn(np.zeros(20)) == 1
+    order = rng.permutation(20)
+    limit = float(np.quantile(slowing, 0.97))
+    assert Latency(slowing).p_pass(limit, False) > Latency(slowing[order]).p_pass(limit, False)
+
+
+def test_runs_without_drift_are_hardly_ever_taken_for_drifting():
+    rng = np.random.default_rng(1)
+    found = [alike_in_turn(rng.normal(size=20)) > 1 for _ in range(2000)]
+    assert np.mean(found) < 0.04

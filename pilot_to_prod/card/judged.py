@@ -189,6 +189,7 @@ def _judgement(c: Judgement) -> dict[str, Any]:
         "p_pass": rounded(c.p_pass),
         "p_fail": rounded(c.p_fail),
         "needed": c.needed,
+        "needed_range": None if c.needed_range is None else list(c.needed_range),
         "groups": None if c.groups is None else list(c.groups),
     }
 

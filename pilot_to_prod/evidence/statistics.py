@@ -6,8 +6,8 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/statistics.html.md"""
 
 # %% auto #0
 __all__ = ['ALPHA', 'LEFT_OUT', 'z_of', 'Estimate', 'Rate', 'Drop', 'Retention', 'Contrast', 'bootstrap_totals', 'confusion',
-           'macro_f1', 'Normal', 'f1_estimate', 'LogMean', 'mae_estimate', 'Latency', 'unit_means', 'binary_estimate',
-           'holm', 'alpha_of_look', 'rows_to_decide']
+           'macro_f1', 'Normal', 'f1_estimate', 'LogMean', 'mae_estimate', 'alike_in_turn', 'Latency', 'unit_means',
+           'binary_estimate', 'holm', 'alpha_of_look', 'rows_to_decide', 'decision_range']
 
 # %% ../../nbs/api/16_statistics.ipynb #31f0ed2d
 from collections.abc import Callable
@@ -418,6 +418,16 @@ def mae_estimate(
     )
 
 # %% ../../nbs/api/16_statistics.ipynb #db572f64
+def alike_in_turn(
+    values: np.ndarray,  # one a run, in the order of the runs, shape (n,)
+) -> float:  # factor of the standard error, 1 where runs are like strangers
+    "√((1 + r)/(1 − r)) where the lag-1 autocorrelation r is beyond 2/√n (Bartlett 1946): a machine that slows down gives fewer runs than it seems."
+    n, away = len(values), values - values.mean()
+    total = float(away @ away)
+    r = float(away[1:] @ away[:-1]) / total if total > 0 else 0.0
+    return sqrt((1 + r) / (1 - r)) if 2 / sqrt(n) < r < 1 else 1.0
+
+
 @dataclass(frozen=True)
 class Latency:
     "95% of single-row calls within a limit: calls timed in repeated runs, shape (runs, calls), milliseconds."
@@ -444,7 +454,8 @@ class Latency:
         share = (self.calls > limit).mean(axis=1)
         n, m = self.calls.shape
         floor_ = sqrt(0.05 * 0.95 / m)  # binomial spread of one run: never claim less
-        return Normal(float(share.mean()), max(float(share.std(ddof=1)), floor_) / sqrt(n), n, df=n - 1)
+        se = max(float(share.std(ddof=1)), floor_) / sqrt(n) * alike_in_turn(share)
+        return Normal(float(share.mean()), se, n, df=n - 1)
 
     def p_pass(self, limit: float, up: bool) -> float:
         return 1.0 if up or self.n < 2 else self._over(limit).p_pass(0.05, False)
@@ -535,3 +546,19 @@ def rows_to_decide(
     kept = (estimate.value >= limit) == up
     z = z_of(alpha if kept else alpha / judged) + 0.84
     return max(ceil(z * z * se * se * estimate.n / gap**2), ceil(least))
+
+
+def decision_range(
+    estimate: Estimate,
+    limit: float,
+    up: bool,
+    judged: int = 1,
+    alpha: float = ALPHA,
+) -> tuple[int, int] | None:  # None: none in sight
+    "`rows_to_decide` with the distance at either end of its middle half, ± 0.674 standard errors: how little a first sample says of it."
+    middle = rows_to_decide(estimate, limit, up, judged, alpha)
+    if middle is None:
+        return None
+    gap, least = abs(estimate.value - limit), ceil(estimate.minimum(limit, up, alpha))
+    low, high = ((gap / (gap + side * 0.674 * estimate.se)) ** 2 * middle for side in (1, -1))
+    return max(ceil(low), least), max(ceil(high), least)
