@@ -380,21 +380,27 @@ def _lost(job: Job) -> list[str]:
 
 def _seen(pilot: Pilot, source: Held | Streamed) -> list[str]:
     "Replay rows that are reference rows, too: what the model learnt from says little about what it has not seen."
-    if pilot.spec.exploration or not isinstance(source, Held):
+    if pilot.spec.exploration:
         return []
     names = pilot.spec.inputs
-    rows, known = _row_hashes(source.columns(names)), _row_hashes(pilot.reference[names])
-    both = int(np.isin(rows, known).sum())
+    known = _row_hashes(pilot.reference[names])
+    both = sum(int(np.isin(_row_hashes(rows.frame[names]), known).sum()) for rows in source)
     if not both:
         return []
     return [
-        f"{both:,} of {len(rows):,} replay rows have the inputs of a reference row: where the model learnt from those, the numbers flatter it"
+        f"{both:,} of {len(source):,} replay rows have the inputs of a reference row: where the model learnt from those, the numbers flatter it"
     ]
 
 
 def _row_hashes(frame: pd.DataFrame) -> np.ndarray:
-    number = {c: pd.api.types.is_numeric_dtype(frame[c].dtype) for c in frame}
-    return pd.util.hash_pandas_object(frame.astype({c: float if n else str for c, n in number.items()}), index=False).to_numpy()
+    "Of the values, whatever types a file or a batch of it gave them."
+
+    def plain(column: pd.Series) -> pd.Series:
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return column.map(lambda t: str(t.timestamp()), na_action="ignore").astype(str)
+        return column.astype(float if pd.api.types.is_numeric_dtype(column.dtype) else str)
+
+    return pd.util.hash_pandas_object(frame.apply(plain), index=False).to_numpy()
 
 
 def _gathered(job: Job, cells: list[Done], notes: Sequence[str], parts: _Parts) -> Evidence:
