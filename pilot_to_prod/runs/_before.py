@@ -13,14 +13,15 @@ SHOWN = 20  # earlier runs of which a card draws the trend
 def baselines(
     spec: Spec,
     folder: str | Path,  # of all runs
-) -> dict[str, str | None]:  # name → folder of evidence; None: there is no such run
+) -> dict[str, tuple[str, str] | None]:  # name → folder of evidence, and the hash of the entry; None: there is no such run
     "The runs that a promise compares with: the one promoted last, and the last finished one of each champion."
-    out: dict[str, str | None] = {}
+    out: dict[str, tuple[str, str] | None] = {}
     for name in sorted({g.against for g in spec.gates} - {"clean"}):
         store = Store(folder, spec.name if name == "promoted" else name)
         chain = store.chain()
         named = [e for e in chain if (e.get("kind") == "promotion" if name == "promoted" else is_run(e))]
-        out[name] = str(store.folder / str(named[-1]["run"]) / "evidence") if named else None
+        last = named[-1] if named else None
+        out[name] = None if last is None else (str(store.folder / str(last["run"]) / "evidence"), str(last["hash"]))
     return out
 
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib import resources
@@ -182,8 +182,10 @@ def make_plan(
     wanted = spec.suite if isinstance(spec.suite, str) else settings.replay.suite
     chosen = dict.fromkeys(STRESS, {}) if isinstance(spec.suite, tuple) else _notebooks_of(wanted)  # a list is its own suite
     stress = tuple(unit(n, asked | extra) for n, extra in chosen.items())
-    others = baselines(spec, settings.runs.folder)
-    card = unit("scorecard", {"baselines": others} if others else {}, tuple(u.key for u in stress))
+    others = baselines(spec, settings.runs.folder)  # the key names what was found, the notebook is told where
+    known, at = ({n: x and x[i] for n, x in others.items()} for i in (1, 0))
+    card = unit("scorecard", {"baselines": known} if known else {}, tuple(u.key for u in stress))
+    card = replace(card, parameters=card.parameters | ({"baselines": at} if at else {}))
     return Plan(spec.name, (*stress, card), hashes)
 
 # %% ../../nbs/api/21_runs.ipynb #40c56664
