@@ -78,12 +78,10 @@ def _category(column: str, text: str) -> str | None:
 
 
 _NUMBER = re.compile(r"[-−]?\d[\d.,’' \u00a0\u202f]*")
-_ONES = (
-    "zero one two three four five six seven eight nine ten "
-    "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-_WORDS = {w: i for i, w in enumerate(_ONES)}
-_WORDS |= {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORDS = {w: i for i, w in enumerate(_ONES.split())}
+_WORDS |= {w: 10 * i for i, w in enumerate(_TENS.split(), 2)}
 
 
 def _in_words(text: str) -> float:
@@ -286,7 +284,7 @@ def _write() -> None:
     dump(held, path, compression=ZIP_DEFLATED, compresslevel=9)
     source, new = Path(__file__).read_text(encoding="utf-8"), hashlib.sha256(path.read_bytes()).hexdigest()
     line = f'PINNED = "{new}"'
-    source = re.sub(r'^PINNED = .*?(?=  #)', line, source, count=1, flags=re.MULTILINE)
+    source = re.sub(r"^PINNED = .*?(?=  #)", line, source, count=1, flags=re.MULTILINE)
     Path(__file__).write_text(source, encoding="utf-8")
     print(f"model.skops: {path.stat().st_size} bytes, {new}")
 

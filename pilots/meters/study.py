@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold
-
 from model import CATEGORIES, INPUTS, train
+from sklearn.model_selection import StratifiedKFold
 
 HERE = Path(__file__).parent
 GAPS = {"no gaps": (), "15%": (0.15,), "15% and 40%": (0.15, 0.4)}
