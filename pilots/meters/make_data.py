@@ -16,7 +16,10 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).parent
-ROWS = {"reference": (6000, 1), "replay": (6000, 3)}  # rows and seed; the promise was written on rows of seed 2, and these drawn after it
+ROWS = {
+    "reference": (6000, 1),
+    "replay": (6000, 3),
+}  # rows and seed; the promise was written on rows of seed 2, and these drawn after it
 MARKETS = ("north", "south", "west")
 TYPES = ("electromechanical", "electronic", "smart")
 CHANNELS = ("remote", "web app", "phone call", "post card")

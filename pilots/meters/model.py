@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 HERE = Path(__file__).parent
-PINNED = "f8c77054c353d326bfe962afd59e38edffca0755618fe324a8fef55b50816de0"  # SHA-256 of model.skops
+PINNED = "6c71c422d4ab4037e90ba3bedb409f005101541f5918db0821f3bd7d22131ea3"  # SHA-256 of model.skops
 
 NUMBERS = (
     "year_installed",
@@ -157,7 +157,13 @@ class Meters:
         return sure
 
     def _sure(self, x: np.ndarray) -> np.ndarray:
-        return self.pipeline.predict_proba(x) if len(x) else np.empty((0, 2))
+        "What pipeline.predict_proba says, in a tenth of the time for a single row."
+        scaler, imputer, last = (step for _, step in self.pipeline.steps)
+        scaled = (x - scaler.mean_) / scaler.scale_
+        gaps = np.isnan(scaled)
+        seen = np.hstack([np.where(gaps, 0.0, scaled), gaps[:, imputer.indicator_.features_]])
+        visit = 1 / (1 + np.exp(-(seen @ last.coef_[0] + last.intercept_[0])))
+        return np.column_stack([1 - visit, visit])
 
     def _features(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         names, wrong = _categories(rows)
@@ -251,7 +257,7 @@ def train(
     x = np.vstack([_measured(b, a) for a, b in gappy])
     pipeline = make_pipeline(
         StandardScaler(),
-        SimpleImputer(strategy="constant", fill_value=0.0, add_indicator=True),
+        SimpleImputer(strategy="constant", fill_value=0.0, add_indicator=True, keep_empty_features=True),
         LogisticRegression(C=penalty, max_iter=1000),
     )
     pipeline.fit(x, np.tile(kept["outcome"].astype(object).to_numpy(), len(gappy)))
