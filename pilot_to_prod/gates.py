@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .evidence import Cell, Evidence, Found, evidence_groups
-from .evidence.statistics import ALPHA, alpha_of_look, holm, poisson_weights, rows_to_decide
+from .evidence.statistics import ALPHA, alpha_of_look, decision_range, holm, rows_to_decide
 from .spec import OF_CONFIDENCE, SECTIONS, Attestation, Behaviour, Gate, Replayed, Spec, about, threshold
 
 # %% ../nbs/api/19_gates.ipynb #4a813be1
@@ -140,6 +140,7 @@ class Judgement:
     p_pass: float = 1.0
     p_fail: float = 1.0
     needed: int | None = None  # units that would settle it
+    needed_range: tuple[int, int] | None = None  # where that number lies, since the distance is only estimated
     judged: bool = False  # whether it counts in the correction
     groups: tuple[str, str] | None = None  # gap: the two that are compared
 
@@ -221,8 +222,10 @@ class _Open:
     groups: tuple[str, str] | None = None
 
 # %% ../nbs/api/19_gates.ipynb #4eb1a3ee
-def _opened(promise: Promise, cell: Cell | None, found: Found, alpha: float, groups: tuple[str, str] | None = None) -> _Open:
+def _opened(promise: Promise, cell: Cell | None, found: Found, alpha: float, groups: tuple[str, str] | None = None, seen: bool = False) -> _Open:
     out = _Open(promise, cell, found, found.why, groups=groups)
+    if seen:
+        out.short = "it was proposed from these very rows: judge it on fresh ones"
     if cell is not None and not cell.exercised:
         out.short = "not exercised: under 5% of the units could be hit"
     if cell is not None and cell.caveat:
@@ -257,14 +260,13 @@ class _Bench:
     evidence: Evidence
     baselines: Mapping[str, Evidence | None] | None
     alpha: float
-    weights: Any  # of the bootstrap, shared
 
     def found(self, promise: Promise, cells: Sequence[int]) -> Found:
         p, other = promise, None
         if p.against != "clean":
             other = (self.baselines or {}).get(p.against)
             if other is None:
-                return Found(None, 0, 0, f"nobody looked up the run of {p.against!r} to compare it with")
+                return Found(None, 0, 0, _no_baseline(p.against, self.baselines))
         return self.evidence.estimate(
             p.metric,
             p.of,
@@ -272,10 +274,14 @@ class _Bench:
             p.part.slice,
             p.label,
             p.touched,
-            self.weights,
             confidence=p.confidence,
             against=other,
         )
+
+    def seen(self, promise: Promise) -> bool:
+        "Whether a gate was proposed from the rows of this evidence: judged on them it would pass by construction."
+        rows = promise.part.learnt_from if isinstance(promise.part, Gate) else None
+        return bool(rows) and str(self.evidence.pilot["data"]).startswith(str(rows))
 
     def opened(self, promise: Promise) -> list[_Open]:
         "The cells of a promise, a gap's once for each pair of groups."
@@ -285,14 +291,14 @@ class _Bench:
         if promise.part.family:  # what cannot happen to these rows breaks no family's promise
             cells = [(c, at) for c, at in cells if c is None or c.exercised] or cells
         if promise.between is None:
-            return [_opened(promise, c, self.found(promise, at), self.alpha) for c, at in cells]
+            return [_opened(promise, c, self.found(promise, at), self.alpha, seen=self.seen(promise)) for c, at in cells]
         within: Evidence = self.evidence if promise.part.slice is None else self.evidence.restricted(promise.part.slice)
         pairs = list(combinations([g for g in within.groups_of(promise.between) if within.rows(g).any()], 2))
         out = []
         for cell, at in cells:
             for pair in pairs:
                 found = within.estimate_gap(promise.metric, pair, at, promise.label, promise.confidence)
-                out.append(_opened(promise, cell, found, self.alpha, pair))
+                out.append(_opened(promise, cell, found, self.alpha, pair, self.seen(promise)))
         return out
 
 # %% ../nbs/api/19_gates.ipynb #88a1add5
@@ -304,13 +310,18 @@ def judge(
     baselines: Mapping[str, Evidence | None] | None = None,  # what gates compare `against`; None as a value: there is no such run
 ) -> list[Judged]:
     "Every promise of a spec, judged together. Passing spends what this look may; failing is corrected over the whole card."
-    passing, weights = alpha_of_look(look, alpha), poisson_weights(len(evidence)) if evidence.clusters is None else None
-    bench = _Bench(evidence, baselines, alpha, weights)
+    passing, bench = alpha_of_look(look, alpha), _Bench(evidence, baselines, alpha)
     made = [(p, _first_of_its_kind(p, baselines)) for p in promises(spec)]
     opened = [(p, first, [] if first else bench.opened(p)) for p, first in made]
     judged = [o for _, _, os in opened for o in os if not o.short]
     _reject(judged, alpha)
     return [first or _closed(p, os, passing, len(judged), alpha) for p, first, os in opened]
+
+
+def _no_baseline(name: str, baselines: Mapping[str, Evidence | None] | None) -> str:
+    if baselines is None or name not in baselines:
+        return f"nobody looked up {'the run promoted last' if name == 'promoted' else f'a run of {name}'} to compare it with"
+    return f"there is no finished run of {name} to compare it with: p2p run {name}, then this one again"
 
 
 def _first_of_its_kind(promise: Promise, baselines: Mapping[str, Evidence | None] | None) -> Judged | None:
@@ -357,6 +368,7 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         )
     e, limit, up = o.found.estimate, o.promise.limit, o.promise.up
     needed = rows_to_decide(e, limit, up, max(m, 1), alpha)
+    span = decision_range(e, limit, up, max(m, 1), alpha)
     if o.short:
         verdict, reason = Verdict.UNDECIDED, o.short
     elif o.rejected:
@@ -370,7 +382,11 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
             if o.p_fail <= alpha
             else "the limit lies inside what the rows allow"
         )
-        reason += f"; about {needed:,} rows would decide" if needed else "; no number of rows in sight would decide"
+        reason += (
+            f"; about {needed:,} rows would decide ({span[0]:,} to {span[1]:,})"
+            if needed and span
+            else "; no number of rows in sight would decide"
+        )
     low, high = e.interval(passing)
     return Judgement(
         name,
@@ -385,6 +401,7 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         o.p_pass,
         o.p_fail,
         needed if verdict is Verdict.UNDECIDED else None,
+        span if verdict is Verdict.UNDECIDED else None,
         not o.short,
         o.groups,
     )

@@ -19,6 +19,7 @@ def rendered() -> str:
                 .replace("](explanations/", "](nbs/explanations/")
                 .replace("](api/", "](nbs/api/")
                 .replace("](how-to/", "](nbs/how-to/")
+                .replace("](tutorials/", "](nbs/tutorials/")
             )
         elif cell["cell_type"] == "code":
             shown = "\n".join(line for line in source.splitlines() if not line.startswith("#|"))

@@ -21,7 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "gates": {"spec", "evidence"},
     "card": {"spec", "evidence", "gates"},
     "runs": {"settings", "spec"},
-    "cli": {"settings", "spec", "evidence", "pilot", "scenarios", "stress", "gates", "card", "runs"},
+    "operate": {"settings", "spec", "pilot", "evidence", "stress", "gates", "card", "runs"},
+    "cli": {"settings", "spec", "evidence", "pilot", "scenarios", "stress", "gates", "card", "runs", "operate"},
 }
 
 

@@ -824,6 +824,6 @@ def test_a_url_in_a_promise_is_a_mistake_that_is_not_repeated(tmp_path, owner, p
     pilot = write_pilot(tmp_path / "tiny", more=GATES + f"owner: {json.dumps(owner)}\n")
     with pytest.raises(SpecError) as said:
         Spec.load(pilot)
-    assert SECRET not in str(said.value) and "line 19: owner." in str(said.value)
+    assert SECRET not in str(said.value) and "line 20: owner." in str(said.value)
     code, out, err = p2p("check", pilot)
     assert code == 2 and SECRET not in out + err

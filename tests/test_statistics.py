@@ -19,14 +19,16 @@ from pilot_to_prod.evidence.statistics import (
     Normal,
     Rate,
     Retention,
+    alike_in_turn,
     alpha_of_look,
     binary_estimate,
+    bootstrap_totals,
     confusion,
+    decision_range,
     f1_estimate,
     holm,
     macro_f1,
     mae_estimate,
-    poisson_weights,
     rows_to_decide,
     unit_means,
     z_of,
@@ -339,21 +341,32 @@ def test_confusion_sums_to_the_same_in_any_order(case, random):
 def test_a_class_with_too_few_rows_leaves_macro_f1_undecided():
     truth = np.repeat([0, 1, 2], [50, 19, 20])
     table = confusion(truth, truth[:, None], 3)
-    found = f1_estimate(None, table, poisson_weights(len(truth), 50), names=("a", "b", "c"))
+    found = f1_estimate(None, table, names=("a", "b", "c"))
     assert found.minimum(0.5, True) == inf
     assert "b" in found.short and "c" not in found.short
-    absent = f1_estimate(None, confusion(np.zeros(90, int), np.zeros((90, 1), int), 2), poisson_weights(90, 50))
+    absent = f1_estimate(None, confusion(np.zeros(90, int), np.zeros((90, 1), int), 2))
     assert absent.minimum(0.5, True) == inf
 
 
 def test_bootstrap_weights_come_from_their_own_generator():
     np.random.seed(3)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    first = poisson_weights(200, 300, seed=1)
+    first = bootstrap_totals(np.eye(200), np.ones(200, int), 300, seed=1)
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
-    assert (poisson_weights(200, 300, seed=1) == first).all()
-    assert (poisson_weights(200, 300, seed=2) != first).any()
+    assert (bootstrap_totals(np.eye(200), np.ones(200, int), 300, seed=1) == first).all()
+    assert (bootstrap_totals(np.eye(200), np.ones(200, int), 300, seed=2) != first).any()
     assert first.mean() == pytest.approx(1, abs=0.02) and first.var() == pytest.approx(1, abs=0.05)
+
+
+def test_units_that_are_alike_are_drawn_together_with_the_same_spread():
+    rng = np.random.default_rng(3)
+    truth, said = drawn_answers(rng, 900, [0.6, 0.25, 0.15], [0.9, 0.85, 0.7])
+    each = confusion(truth, said[:, None], 3)
+    kinds, at = np.unique(np.column_stack([truth, said]), axis=0, return_index=True)[:2]
+    counts = np.array([((truth == t) & (said == a)).sum() for t, a in kinds])
+    one, other = f1_estimate(None, each, replicates=4000), f1_estimate(None, each[at], counts=counts, replicates=4000)
+    assert one.value == pytest.approx(other.value) and one.n == other.n and one.short == other.short
+    assert one.se == pytest.approx(other.se, rel=0.06)
 
 
 def drawn_answers(rng, n, shares, right):
@@ -377,10 +390,10 @@ def true_f1(shares, right):
 )
 def test_macro_f1_at_its_threshold_rarely_passes(n, shares, right):
     rng, replicates, passed = np.random.default_rng(11), 500, 0
-    limit, weights = true_f1(shares, right), poisson_weights(n, 200)
+    limit = true_f1(shares, right)
     for _ in range(replicates):
         truth, said = drawn_answers(rng, n, shares, right)
-        found = f1_estimate(None, confusion(truth, said[:, None], len(shares)), weights)
+        found = f1_estimate(None, confusion(truth, said[:, None], len(shares)), replicates=200)
         passed += found.p_pass(limit, True) <= ALPHA and n >= found.minimum(limit, True)
     slack = 3 * sqrt(0.04 * 0.96 / replicates)  # of the simulation itself
     assert 0 < passed / replicates <= 0.04 + slack
@@ -388,10 +401,9 @@ def test_macro_f1_at_its_threshold_rarely_passes(n, shares, right):
 
 def test_the_bootstrap_error_of_macro_f1_is_the_spread_over_fresh_samples():
     rng, shares, right, n = np.random.default_rng(5), [0.6, 0.25, 0.15], [0.9, 0.85, 0.7], 600
-    weights = poisson_weights(n, 300)
     tables = [confusion(t, s[:, None], 3) for t, s in (drawn_answers(rng, n, shares, right) for _ in range(400))]
     values = [float(macro_f1(t.sum(0))) for t in tables]
-    claimed = np.mean([f1_estimate(None, t, weights).se for t in tables[:100]])
+    claimed = np.mean([f1_estimate(None, t, replicates=300).se for t in tables[:100]])
     assert claimed == pytest.approx(np.std(values, ddof=1), rel=0.15)
 
 
@@ -566,3 +578,32 @@ def test_the_rows_asked_for_would_decide():
         more = Rate(round(found.value * n), n)
         kept = found.value >= limit
         assert (more.p_pass(limit, True) if kept else more.p_fail(limit, True)) <= ALPHA
+
+
+# n that would decide, as a range; runs that resemble their neighbours
+
+
+@quick
+@given(st.integers(200, 5000), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_the_number_of_rows_that_would_decide_lies_in_its_range(n, share, limit):
+    found = Rate(round(n * share), n)
+    middle, span = rows_to_decide(found, limit, True), decision_range(found, limit, True)
+    assert (middle is None) == (span is None)
+    if middle is not None:
+        assert span[0] <= middle <= span[1]
+
+
+def test_runs_that_drift_claim_less():
+    rng = np.random.default_rng(0)
+    steady = rng.lognormal(1, 0.1, (20, 200))
+    slowing = steady * np.linspace(1, 1.5, 20)[:, None]
+    assert alike_in_turn(np.linspace(0, 1, 20)) > 2 and alike_in_turn(np.zeros(20)) == 1
+    order = rng.permutation(20)
+    limit = float(np.quantile(slowing, 0.97))
+    assert Latency(slowing).p_pass(limit, False) > Latency(slowing[order]).p_pass(limit, False)
+
+
+def test_runs_without_drift_are_hardly_ever_taken_for_drifting():
+    rng = np.random.default_rng(1)
+    found = [alike_in_turn(rng.normal(size=20)) > 1 for _ in range(2000)]
+    assert np.mean(found) < 0.04

@@ -82,6 +82,8 @@ def _planned(spec: Spec) -> list[Fact]:
         return Fact("outcomes", name, says, status="attested" if by else "absent", source=source, personal=True)
 
     out = [plan(x.name, x) for x in spec.outcomes]
+    if spec.adoption and not spec.outcomes:
+        out.append(Fact("outcomes", "what the business gains", status="absent", personal=True))
     if spec.outcomes or spec.adoption:
         out.append(
             plan(ADOPTED, spec.adoption) if spec.adoption else Fact("outcomes", ADOPTED, status="absent", personal=True)
@@ -187,6 +189,7 @@ def _judgement(c: Judgement) -> dict[str, Any]:
         "p_pass": rounded(c.p_pass),
         "p_fail": rounded(c.p_fail),
         "needed": c.needed,
+        "needed_range": None if c.needed_range is None else list(c.needed_range),
         "groups": None if c.groups is None else list(c.groups),
     }
 

@@ -9,6 +9,8 @@ import click
 
 from pilot_to_prod import __version__
 from pilot_to_prod.cli._common import BLOCK, ERROR, HOLD, INTERRUPT, PROMOTE, USAGE, aligned, located, numbers
+from pilot_to_prod.cli.approval import promote, sign
+from pilot_to_prod.cli.gates import gates
 from pilot_to_prod.cli.notices import notices, tell, told
 from pilot_to_prod.cli.runs import runs
 from pilot_to_prod.cli.schedule import schedule, when_due
@@ -21,8 +23,11 @@ def cli() -> None:
 
 
 cli.add_command(runs)
+cli.add_command(gates)
 cli.add_command(notices)
 cli.add_command(schedule)
+cli.add_command(sign)
+cli.add_command(promote)
 
 
 @cli.command()

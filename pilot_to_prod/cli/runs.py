@@ -40,9 +40,10 @@ def list_(pilot: str | None, folder: str | None, as_json: bool) -> None:
     if not len(table):
         click.echo(f"No runs in {top}. Make one: p2p run PILOT")
         return
+    told = [n for n in ("signed", "promoted") if table[n].ne("").any()]  # where nobody signs, nothing is said of it
     rows = [
         [
-            *_texts(r, "pilot", "run", "state", "verdict"),
+            *_texts(r, "pilot", "run", "state", "verdict", *told),
             _at(r["at"]),
             _figure(r["look"]),
             _notebooks(r),
@@ -51,7 +52,8 @@ def list_(pilot: str | None, folder: str | None, as_json: bool) -> None:
         ]
         for r in table.to_dict(orient="records")
     ]
-    _show_table(["pilot", "run", "state", "verdict", "when (UTC)", "look", "notebooks", "seconds", "size"], rows, left=5)
+    head = ["pilot", "run", "state", "verdict", *told, "when (UTC)", "look", "notebooks", "seconds", "size"]
+    _show_table(head, rows, left=5 + len(told))
 
 
 def _notebooks(row: Any) -> str:
@@ -75,7 +77,7 @@ def show(pilot: str, run: str | None, folder: str | None, as_json: bool) -> None
     name = _named(pilot, top)
     found = shown(top / str(name) / _run_named(str(name), run, top))
     if as_json:
-        said = {n: getattr(found, n) for n in ("pilot", "run", "state", "manifest", "tombstone")}
+        said = {n: getattr(found, n) for n in ("pilot", "run", "state", "manifest", "tombstone", "approval")}
         said |= {n: json.loads(getattr(found, n).to_json(orient="records")) for n in ("notebooks", "files")}
         click.echo(json.dumps(said, indent=1, ensure_ascii=True))
         return
@@ -87,6 +89,9 @@ def show(pilot: str, run: str | None, folder: str | None, as_json: bool) -> None
         click.echo(
             f"  pruned: {_clean(found.tombstone.get('at'))}, {len(found.tombstone.get('removed', ()))} files, {_size(found.tombstone.get('bytes', 0))}"
         )
+    for e in found.approval:
+        how = f"{e.get('kind')} {e.get('role', '')}".strip()
+        click.echo(f"  {_clean(how)}: {_clean(e.get('by'))}, {_clean(e.get('at'))}")
     books = [
         [
             *_texts(r, "name", "status"),
@@ -148,7 +153,8 @@ def verify(pilot: str | None, folder: str | None, as_json: bool) -> None:
 def prune(pilot: str | None, folder: str | None, keep: int | None, keep_days: int | None, dry_run: bool, as_json: bool) -> None:
     """Remove notebooks, evidence and cards of old runs of PILOT, or of every pilot.
 
-    A run stays if --keep or --keep-days says so; the newest finished run always does. Records, manifests and results stay, with a tombstone.
+    A run stays if --keep or --keep-days says so; the newest finished run and the one last promoted always do. Records, manifests and results stay,
+    with a tombstone, and so do cards that somebody signed.
     """
     from pilot_to_prod.runs import prune as pruned
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainccinv, betaincinv, stdtrit
 
-from .statistics import ALPHA, LEFT_OUT, Estimate, Rate, holm, poisson_weights, unit_means
+from .statistics import ALPHA, LEFT_OUT, Estimate, Rate, holm, unit_means
 
 if TYPE_CHECKING:
     from pilot_to_prod.evidence.store import Cell, Evidence, Found
@@ -101,11 +101,10 @@ def _listed(severities: Sequence[float]) -> str:
 def _asker(
     evidence: "Evidence", metric: str, label: str | None, touched_only: bool | None = False
 ) -> Callable[..., "Found"]:  # of cells, of (value, drop, retention) and slice
-    "What the answers say of one metric; bootstrap weights are drawn once."
-    weights = poisson_weights(len(evidence)) if metric == "macro_f1" and evidence.clusters is None else None
+    "What the answers say of one metric."
 
     def ask(cells: Sequence[int] = (), of: str = "value", slice: str | None = None) -> "Found":
-        return evidence.estimate(metric, of, cells, slice, label, touched_only, weights)
+        return evidence.estimate(metric, of, cells, slice, label, touched_only)
 
     return ask
 

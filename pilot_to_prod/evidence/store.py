@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from pilot_to_prod.evidence.statistics import (
     LEFT_OUT,
     Contrast,
     Rate,
-    poisson_weights,
+
     unit_means,
 )
 
@@ -264,7 +265,6 @@ def estimate(
     slice: str | None = None,  # name of a slice
     label: str | None = None,  # recall, selected: which class
     touched_only: bool | None = None,  # None: retention and unchanged look at the rows that the scenario changed
-    weights: np.ndarray | None = None,  # poisson weights to share between calls
     *,
     confidence: float | None = None,  # coverage, review_load, selective_risk: less sure answers go to people
     against: Answers | None = None,  # of a champion over the same rows; None: drop and retention are against the clean answers
@@ -283,7 +283,7 @@ def estimate(
     rows = _rows(evidence, cells, keep, base, code, confidence)
     if confidence is not None and (rows.scores[rows.answers >= 0] < 0).any():
         return Found(None, 0, changed, "the pilot gives no confidence")
-    found, said = _estimated(evidence, metric, of, rows, keep, weights, changed if cells and against is None else None)
+    found, said = _estimated(metric, of, rows, evidence.labels, changed if cells and against is None else None)
     units = len(rows) if rows.clusters is None else len(np.unique(rows.clusters))
     few = f"{units} clusters; 40 are needed" if rows.clusters is not None and units < 40 else ""
     return Found(found, 0 if found is None else len(rows), changed, said or few)
@@ -361,11 +361,11 @@ _NO_RATIO = "not defined where rows are left out: ask for the value, or for the 
 
 
 def _estimated(
-    evidence: Answers, metric: str, of: str, rows: _Rows, keep: np.ndarray, weights: np.ndarray | None, changed: int | None
+    metric: str, of: str, rows: _Rows, labels: tuple[str, ...], changed: int | None
 ) -> tuple[Estimate | None, str]:  # the estimate, or why there is none
     whole = bool(rows.present.all())
     if metric == "macro_f1":
-        return (_f1(evidence, rows, keep, of, weights), "") if whole or of != "retention" else (None, _NO_RATIO)
+        return (_f1(rows, of, labels), "") if whole or of != "retention" else (None, _NO_RATIO)
     if metric in _OF_NUMBERS:
         return _of_numbers(metric, of, rows) if whole or of == "value" else (None, _NO_RATIO)
     if metric == "ece":
@@ -414,30 +414,38 @@ def _latency(evidence: Answers) -> Found:
     return Found(Latency(evidence.latency), evidence.latency.size, 0, "")
 
 # %% ../../nbs/api/17_evidence.ipynb #c95b6aab
-def _f1(evidence: Answers, rows: _Rows, keep: np.ndarray, of: str, weights: np.ndarray | None) -> Estimate:
-    k, clusters = len(evidence.labels), rows.clusters
-    if clusters is None:
-        shared = (
-            weights[:, keep]
-            if weights is not None and weights.shape[1] == len(keep)
-            else poisson_weights(len(evidence))[:, keep]
-        )
-    else:
-        shared = poisson_weights(len(np.unique(clusters)))
+def _f1(rows: _Rows, of: str, labels: tuple[str, ...]) -> Estimate:
+    "Macro-F1 over rows, those that were answered alike counted together, or over clusters."
+    k, seeds = len(labels), rows.answers.shape[1]
+    said = rows.said[:, None] if rows.said.ndim == 1 else rows.said
+    columns = [rows.truth[:, None], said, rows.answers, *([rows.base] if of != "value" else [])]
+    at, counts = _alike(np.hstack(columns).astype(np.int64)) if rows.clusters is None else (np.arange(len(rows)), None)
+    base: np.ndarray | None = None
+    if of != "value":
+        compared = rows.base if rows.base.shape[1] == seeds else np.repeat(rows.base, seeds, axis=1)
+        base = confusion(rows.truth[at], compared[at], k)
+    table = confusion(rows.said[at], rows.answers[at], k)
+    if rows.clusters is not None:
+        table, base = _summed(table, rows.clusters), None if base is None else _summed(base, rows.clusters)
+    return f1_estimate(base, table, of, labels, counts)
 
-    def units(a: np.ndarray, t: np.ndarray) -> np.ndarray:
-        table = confusion(t, a, k)
-        if clusters is None:
-            return table
-        _, codes = np.unique(clusters, return_inverse=True)
-        out = np.zeros((codes.max() + 1, table.shape[1]))
-        np.add.at(out, codes, table)
-        return out
 
-    seeds = rows.answers.shape[1]
-    compared = rows.base if rows.base.shape[1] == seeds else np.repeat(rows.base, seeds, axis=1)
-    base = units(compared, rows.truth) if of != "value" else None
-    return f1_estimate(base, units(rows.answers, rows.said), shared, of, evidence.labels)
+def _alike(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "A row of each kind, and how many there are of it, in the order of the codes."
+    small = codes - codes.min()
+    digits = int(small.max()) + 1
+    if digits ** codes.shape[1] < 2**62:
+        small = small @ (digits ** np.arange(codes.shape[1], dtype=np.int64)[::-1])
+    _, at, counts = np.unique(small, axis=0, return_index=True, return_counts=True)
+    return at, counts
+
+
+def _summed(table: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    "Rows of one cluster added."
+    _, codes = np.unique(clusters, return_inverse=True)
+    out = np.zeros((codes.max() + 1, table.shape[1]))
+    np.add.at(out, codes, table)
+    return out
 
 # %% ../../nbs/api/17_evidence.ipynb #11feeaec
 def _of_numbers(metric: str, of: str, rows: _Rows) -> tuple[Estimate | None, str]:
@@ -533,16 +541,16 @@ def to_frame(
         if pool_seeds
         else {(c.scenario, c.severity, c.seed): [i] for i, c in enumerate(evidence.cells)}
     )
-    weights = poisson_weights(len(evidence)) if "macro_f1" in chosen and evidence.clusters is None else None
+
     for name in names:
         for metric in chosen:
-            base = estimate(evidence, metric, slice=name, weights=weights).estimate
+            base = estimate(evidence, metric, slice=name).estimate
             if base is None:
                 continue
             rows.append(_tidy(evidence, None, 0.0, None, name, metric, base, base.value, 0, np.nan))
             for cells in groups.values():
                 found, first = (
-                    estimate(evidence, metric, cells=cells, slice=name, touched_only=False, weights=weights),
+                    estimate(evidence, metric, cells=cells, slice=name, touched_only=False),
                     evidence.cells[cells[0]],
                 )
                 if found.estimate is None:
@@ -655,12 +663,22 @@ def save(
         )
     return path
 
+# %% ../../nbs/api/17_evidence.ipynb #5ef063ad
+def _place(source: str | Path) -> Path:
+    "A path on this machine, or with the same methods one at a URL."
+    if not isinstance(source, str) or "://" not in source:
+        return Path(source)
+    from upath import UPath
+
+    found: Path = UPath(source)
+    return found
+
 # %% ../../nbs/api/17_evidence.ipynb #6a486d13
 def load(
-    source: str | Path,  # a .parquet file, or a folder of them
+    source: str | Path,  # a .parquet file, or a folder of them; a path, or an fsspec URL
 ) -> "Evidence":
     "Read evidence back; a folder is joined. Raises FileNotFoundError and ValueError."
-    path = Path(source)
+    path = _place(source)
     if path.is_dir():
         files = sorted(p for p in path.glob("*.parquet") if p.suffixes[-2:-1] not in ([f".{n}"] for n in _BESIDE))
         if not files:
@@ -670,7 +688,8 @@ def load(
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such evidence.")
-    table = pq.read_table(path)
+    with path.open("rb") as file:
+        table = pq.read_table(file)
     head = table.schema.metadata or {}
     if b"evidence" not in head:
         raise ValueError(f"{path}: a Parquet file, but not evidence.")
@@ -678,7 +697,8 @@ def load(
     get = {name: table[name].to_numpy() for name in table.column_names}
     n = len(meta["cells"])
     examples, faults = (
-        pd.read_parquet(p) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame() for name in _BESIDE
+        pd.read_parquet(BytesIO(p.read_bytes())) if (p := path.with_suffix(f".{name}.parquet")).is_file() else pd.DataFrame()
+        for name in _BESIDE
     )
     made = Evidence(
         meta["pilot"],

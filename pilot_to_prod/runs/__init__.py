@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pilot_to_prod.runs._notebooks import NotebookError, Parameter, check_parameters, notebooks, notebooks_folder, parameters
-from pilot_to_prod.runs._store import RunError, Store, look_at
+from pilot_to_prod.runs._store import RunError, Store, is_run, look_at, read_bytes
 from pilot_to_prod.runs.plan import STRESS, Outcome, Plan, Run, Unit, environment, make_plan, run, subject_hashes
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ __all__ = [
     "environment",
     "frame",
     "history",
+    "is_run",
     "look_at",
     "make_plan",
     "notebooks",
     "notebooks_folder",
     "parameters",
     "prune",
+    "read_bytes",
     "run",
     "show",
     "subject_hashes",

@@ -15,11 +15,19 @@ from filelock import FileLock, Timeout
 from pilot_to_prod.spec import hash_json
 
 SETTLED = 1.0  # seconds after which two that took over a lock at once see who has it
+BRIEF = 2.0  # seconds that a run waits for one who signs or promotes
 LEASE, RENEWED = 60.0, 15.0  # seconds after which a lock at a URL that nobody renews is free; how often its holder renews it
 
 
 class RunError(RuntimeError):
     "A run that cannot be started or finished, with what to do."
+
+
+def is_run(
+    entry: dict[str, Any],  # of the chain
+) -> bool:
+    "Whether an entry is the manifest of a run; the others say their kind, such as signature or promotion."
+    return entry.get("kind", "run") == "run"
 
 
 def place(
@@ -68,11 +76,15 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1).encode())
 
 
+def read_bytes(path: Path) -> bytes:
+    "What a file holds, whole and as one state. Raises FileNotFoundError."
+    return path.read_bytes() if is_here(path) else path.fs.cat_file(path.path)  # type: ignore[attr-defined]
+
+
 def read_json(path: Path) -> Any | None:
     "What a file holds; None where there is none, or only a torn one."
     try:
-        data = path.read_bytes() if is_here(path) else path.fs.cat_file(path.path)  # type: ignore[attr-defined]  # whole, as one state
-        return json.loads(data)
+        return json.loads(read_bytes(path))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
 
@@ -142,6 +154,13 @@ class Lease:
             self.path.unlink()
 
 
+def _acquired(lock: FileLock | Lease) -> bool:
+    try:
+        return bool(lock.acquire(timeout=0)) if isinstance(lock, FileLock) else lock.acquire()
+    except Timeout:
+        return False
+
+
 class Store:
     "The runs of one pilot in a folder."
 
@@ -163,13 +182,15 @@ class Store:
             ) from None
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(
+        self,
+        wait: float = 0,  # seconds for its holder to be done
+    ) -> Iterator[None]:
         "Held while a run is under way, and free once its holder is dead. Raises RunError when it is held."
         taken = FileLock(self.folder / ".lock") if is_here(self.folder) else Lease(self.folder / ".lock")
-        try:
-            held = bool(taken.acquire(timeout=0)) if isinstance(taken, FileLock) else taken.acquire()
-        except Timeout:
-            held = False
+        until = time.monotonic() + wait
+        while not (held := _acquired(taken)) and time.monotonic() < until:
+            time.sleep(0.02 if isinstance(taken, FileLock) else 0.5)
         if not held:
             raise RunError(f"{self.folder}: another run of this pilot is under way. Wait for it, or use another runs folder.")
         self._lease = taken if isinstance(taken, Lease) else None
@@ -193,7 +214,14 @@ class Store:
         return self.folder / f"{last + 1:04d}-{plan_hash[:10]}", False
 
     def manifests(self) -> list[dict[str, Any]]:
-        "The chain, oldest first. Raises RunError where it was changed."
+        "The manifests of runs in the chain, oldest first. Raises RunError where the chain was changed."
+        return [e for e in self.chain() if is_run(e)]
+
+    def chain(self) -> list[dict[str, Any]]:
+        "All entries, oldest first: manifests of runs, signatures, promotions. Raises RunError where one was changed, removed or torn."
+        written = [  # read first: each of them was written after its entry
+            [(p, read_json(p)) for p in sorted(self.folder.glob(f"[0-9]*-*/{part}.json"))] for part in ("record", "approval/*")
+        ]
         out: list[dict[str, Any]] = []
         for path in sorted((self.folder / "manifests").glob("[0-9]*.json")):
             found = read_json(path)
@@ -203,23 +231,37 @@ class Store:
                 raise RunError(f"{path}: the chain of runs is broken here: a manifest was changed, removed or torn.")
             out.append(found)
         known = {m["hash"] for m in out}
-        for path in sorted(self.folder.glob("[0-9]*-*/record.json")):
-            record = read_json(path)
+        for path, record in written[0]:
             if isinstance(record, dict) and record.get("hash") not in known:
                 raise RunError(
                     f"{path}: this run is in no manifest of the chain: a manifest was removed from {self.folder / 'manifests'}."
                 )
+        for path, copy in written[1]:
+            if isinstance(copy, dict) and copy.get("hash") not in known:
+                raise RunError(f"{path}: no entry of the chain says this: one was removed from {self.folder / 'manifests'}.")
         return out
 
     def append(self, entry: dict[str, Any]) -> dict[str, Any]:
-        "Add a manifest that names the one before it; the holder of the lock calls this. Raises RunError when it has lost the lock."
+        "Add an entry that names the one before it; the holder of the lock calls this. Raises RunError when it has lost the lock."
         if self._lease is not None and (self._lease.lost or not self._lease._is_mine()):
             raise RunError(f"{self.folder}: this run lost its lock to another while it slept. What it did stays; run it again.")
-        chain = self.manifests()
+        chain = self.chain()
         body = {**entry, "number": len(chain) + 1, "previous": chain[-1]["hash"] if chain else None}
         made = {**body, "hash": hash_json(body)}
+        self.mend(chain)
         write_json(self.folder / "manifests" / f"{len(chain) + 1:06d}.json", made)
+        self.mend([made])
         return made
+
+    def mend(self, chain: list[dict[str, Any]]) -> None:
+        """Give the run that the last entry signs or promotes its copy of it, where a kill came between the two.
+
+        With the copy, as with the record of a run, the last entry of the chain cannot be removed unseen. The holder of the lock calls this.
+        """
+        if chain and not is_run(chain[-1]) and "run" in chain[-1]:
+            copy = self.folder / str(chain[-1]["run"]) / "approval" / f"{chain[-1]['number']:06d}.json"
+            if not copy.exists():
+                write_json(copy, chain[-1])
 
 
 def look_at(chain: list[dict[str, Any]], spec: str, data: str, model: str) -> int:

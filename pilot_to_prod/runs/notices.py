@@ -167,7 +167,7 @@ def acknowledge(
     return _change(store, id, lambda n: n if n.acknowledged else replace(n, acknowledged=said))
 
 # %% ../../nbs/api/26_notices.ipynb #9f618c8a
-HISTORY = timedelta(days=7)  # verdicts and missed runs that are older are no news
+HISTORY = timedelta(days=8)  # verdicts and missed runs that are older are no news; a week, and a day in which a run may still begin
 _ORDER = ("promote", "hold", "block")
 
 

@@ -8,6 +8,7 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/history.html.md"""
 __all__ = ['KINDS', 'history', 'Shown', 'show', 'Finding', 'verify', 'RunWarning', 'frame', 'Trend', 'trend', 'prune']
 
 # %% ../../nbs/api/24_history.ipynb #8ca8d52b
+import hashlib
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ._store import RunError, Store, is_here, place, write_bytes, write_json
+from ._store import RunError, Store, is_here, is_run, place, write_bytes, write_json
 from ..settings import load_settings
 from ..spec import file_hash, hash_json, near, visible
 
@@ -104,12 +105,19 @@ class _Past:
     files: dict[str, int]  # → bytes
     records: dict[str, dict[str, Any] | None]  # notebook → its record; None: torn
     manifests: tuple[dict[str, Any], ...]  # those that name it, oldest first
+    approval: tuple[dict[str, Any], ...]  # entries of the chain that sign or promote it
+    copies: dict[str, dict[str, Any] | None]  # file → its copies of them; None: torn
     record: dict[str, Any] | None  # record.json
     tombstone: dict[str, Any] | None
 
     @property
     def number(self) -> int:
         return int(self.name.partition("-")[0])
+
+    @property
+    def signed(self) -> list[str]:
+        "Roles that signed its card, whether or not it changed since."
+        return list(dict.fromkeys(_shown(e.get("role"), 40) for e in self.approval if e.get("kind") == "signature"))
 
     @property
     def manifest(self) -> dict[str, Any] | None:
@@ -149,7 +157,7 @@ def _is_whole(value: dict[str, Any] | None) -> bool:
 
 # %% ../../nbs/api/24_history.ipynb #0b183dad
 _RUN = re.compile(r"([0-9]+-[^/]+)(?:/(.+))?", re.DOTALL)
-_SMALL = re.compile(r"(manifests/[0-9][^/]*|[0-9]+-[^/]+/(record|tombstone|records/[^/]+))\.json", re.DOTALL)
+_SMALL = re.compile(r"(manifests/[0-9][^/]*|[0-9]+-[^/]+/(record|tombstone|(?:records|approval)/[^/]+))\.json", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,11 @@ class _Book:
     chain: dict[str, dict[str, Any] | None]  # file name of a manifest → what it says; None: torn
     runs: tuple[_Past, ...]  # oldest first
     stray: tuple[str, ...]  # files that belong to no run
+
+    @property
+    def promoted(self) -> dict[str, Any]:
+        "The newest promotion; empty where there is none."
+        return next((m for m in reversed(self.chain.values()) if m and m.get("kind") == "promotion"), {})
 
 # %% ../../nbs/api/24_history.ipynb #105cf5bc
 def _book(top: Path, pilot: str) -> _Book:
@@ -181,9 +194,11 @@ def _book(top: Path, pilot: str) -> _Book:
 
 def _past(pilot: str, folder: Path, name: str, files: dict[str, int], small: Any, chain: Any) -> _Past:
     records = {n[8:-5]: small.get(f"{name}/{n}") for n in files if n.startswith("records/") and n.endswith(".json")}
-    named = tuple(m for m in chain.values() if m and m.get("run") == name)
-    of = small.get
-    return _Past(pilot, name, folder / name, files, records, named, of(f"{name}/record.json"), of(f"{name}/tombstone.json"))
+    copies = {n: small.get(f"{name}/{n}") for n in files if n.startswith("approval/") and n.endswith(".json")}
+    named = [m for m in chain.values() if m and m.get("run") == name]
+    parts = tuple(m for m in named if is_run(m)), tuple(m for m in named if not is_run(m)), copies
+    record, tombstone = (small.get(f"{name}/{n}.json") for n in ("record", "tombstone"))
+    return _Past(pilot, name, folder / name, files, records, *parts, record, tombstone)
 
 
 def _age(run: _Past) -> tuple[datetime, int]:
@@ -224,20 +239,44 @@ def _shown(text: Any, limit: int = 200) -> str:
 
 # %% ../../nbs/api/24_history.ipynb #76bbfe39
 _HISTORY = ["pilot", "run", "at", "verdict", "look", "done", "failed", "cached", "seconds", "bytes", "state"]
+_HISTORY += ["signed", "promoted"]
 
 
 def history(
     folder: str | Path | None = None,  # of runs, a path or an fsspec URL; None: as settings.ini says
     pilot: str | None = None,  # name; None: every pilot
 ) -> pd.DataFrame:
-    """One row a run, oldest first: pilot, run, at, verdict, look, done, failed, cached, seconds, bytes, state.
+    """One row a run, oldest first: pilot, run, at, verdict, look, done, failed, cached, seconds, bytes, state, signed, promoted.
 
     `cached` counts the done notebooks that were not executed again since the manifest before, `seconds` is the time of all notebooks together,
-    `state` is finished, unfinished or pruned. Raises RunError for a pilot without runs.
+    `state` is finished, unfinished or pruned. `signed` names the roles that signed its card, with (changed) where the card is no longer that one; `promoted` is
+    yes or the markets, earlier for a promotion that another followed. Raises RunError for a pilot without runs.
     """
-    return _table([_row(r) for b in _books(folder, pilot) for r in b.runs], _HISTORY)
+    return _table([r for b in _books(folder, pilot) for r in _rows(b)], _HISTORY)
 
 # %% ../../nbs/api/24_history.ipynb #ac38fea1
+def _rows(book: _Book) -> list[dict[str, Any]]:
+    wanted = [f"{r.name}/scorecard.json" for r in book.runs if r.signed and "scorecard.json" in r.files]
+    cards = _contents(book.folder, wanted) if wanted else {}
+    now = {n.partition("/")[0]: hashlib.sha256(d).hexdigest() for n, d in cards.items()}
+    return [_row(r) | {"signed": _signed(r, now.get(r.name)), "promoted": _promoted(r, book.promoted)} for r in book.runs]
+
+
+def _signed(run: _Past, card: str | None) -> str:
+    "Roles, each once."
+    held = {_shown(e.get("role"), 40) for e in run.approval if e.get("kind") == "signature" and e.get("card_sha256") == card}
+    return ", ".join(r if r in held else f"{r} (changed)" for r in run.signed)
+
+
+def _promoted(run: _Past, last: dict[str, Any]) -> str:
+    if not any(e.get("kind") == "promotion" for e in run.approval):
+        return ""
+    if last.get("run") != run.name:
+        return "earlier"
+    markets = last.get("markets")
+    return ", ".join(_shown(m, 40) for m in markets) if isinstance(markets, list) else "yes"
+
+
 def _row(run: _Past) -> dict[str, Any]:
     status = [(r or {}).get("status", "failed") for r in run.records.values()]
     before = _part(run.manifests[-2], "records") if len(run.manifests) > 1 else {}
@@ -283,7 +322,7 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFra
     out = pd.DataFrame(clean, columns=list(columns))
     if "at" in out:
         out["at"] = pd.to_datetime(out["at"], utc=True).astype("datetime64[us, UTC]")
-    texts = ("pilot", "run", "verdict", "state", "model", "data", "kind", "name", "metric", "status")
+    texts = ("pilot", "run", "verdict", "state", "model", "data", "kind", "name", "metric", "status", "signed", "promoted")
     types: Any = {c: "str" for c in texts if c in out} | {c: t for c, t in _TYPES.items() if c in out}
     return out.astype(types)
 
@@ -299,6 +338,7 @@ class Shown:
     tombstone: dict[str, Any] | None
     notebooks: pd.DataFrame = field(repr=False)  # name, status, attempt, started, seconds, peak_bytes, error, message
     files: pd.DataFrame = field(repr=False)  # file, notebook, bytes, state
+    approval: tuple[dict[str, Any], ...] = ()  # entries of the chain that sign or promote it
 
     def _repr_html_(self) -> str:
         head = f"<p>{escape(_shown(self.pilot))}, run {escape(_shown(self.run))}: {self.state}</p>"
@@ -327,7 +367,7 @@ def show(
     files = _table(rows, ["file", "notebook", "bytes", "state"]).astype({"bytes": "Int64"})
     notebooks = _table(told, _NOTEBOOK)
     notebooks["peak_bytes"] = pd.to_numeric(notebooks["peak_bytes"], errors="coerce").round().astype("Int64")
-    return Shown(past.pilot, past.name, past.state, past.manifest, past.tombstone, notebooks, files)
+    return Shown(past.pilot, past.name, past.state, past.manifest, past.tombstone, notebooks, files, past.approval)
 
 
 def _begun(named: tuple[str, dict[str, Any] | None]) -> tuple[str, str]:
@@ -348,9 +388,16 @@ class Finding:
 def verify(
     folder: str | Path | None = None,  # of runs, a path or an fsspec URL; None: as settings.ini says
     pilot: str | None = None,  # name; None: every pilot
+    run: str | None = None,  # only the chain and this run; None: every run
 ) -> list[Finding]:  # empty where all is well
-    "Everything that was changed, removed, torn or added since it was recorded; what was pruned is none of it. Raises RunError for a pilot without runs."
-    return [f for b in _books(folder, pilot) for f in (*_links(b), *_strays(b), *(f for r in b.runs for f in _checked(b, r)))]
+    "Everything that was changed, removed, torn or added since it was recorded; what was pruned is none of it. Raises RunError for a pilot or run that is not there."
+    out: list[Finding] = []
+    for book in _books(folder, pilot):
+        chosen = [r for r in book.runs if run in (None, r.name)]
+        if run is not None and not chosen:
+            raise RunError(f"{book.folder}: no run {_shown(run)!r} here. {near(_shown(run), [r.name for r in book.runs])}")
+        out += [*_links(book), *(_strays(book) if run is None else ()), *(f for r in chosen for f in _checked(book, r))]
+    return out
 
 # %% ../../nbs/api/24_history.ipynb #a97ed28c
 def _links(book: _Book) -> Iterator[Finding]:
@@ -434,6 +481,14 @@ def _checked(book: _Book, run: _Past) -> Iterator[Finding]:
         yield found(
             "tombstone.json", "torn" if run.tombstone is None else "changed", "the tombstone does not have the hash it carries"
         )
+    for n, copy in run.copies.items():
+        if copy is None:
+            yield found(n, "torn", "it cannot be read")
+        elif not any(copy == e for e in run.approval):
+            yield found(n, "chain", "no entry of the chain says this: it was changed, or removed from the chain")
+    for e in run.approval:
+        if (n := f"approval/{e.get('number')!s:0>6}.json") not in run.copies:
+            yield found(n, "missing", f"entry {e.get('number')} of the chain was written, its copy was not, or was removed")
     yield from _files(run, found)
 
 
@@ -464,7 +519,7 @@ def _file_hash(path: Path) -> str:
 
 def _is_kept(name: str) -> bool:
     "Files of a run that pruning leaves: what it says of itself."
-    return name in ("record.json", "tombstone.json") or (name.startswith("records/") and name.endswith(".json"))
+    return name in ("record.json", "tombstone.json") or (name.startswith(("records/", "approval/")) and name.endswith(".json"))
 
 # %% ../../nbs/api/24_history.ipynb #3d321baf
 class RunWarning(UserWarning):
@@ -890,6 +945,8 @@ def prune(
 ) -> pd.DataFrame:  # one row a run: pilot, run, at, state, action, why, files, bytes
     """Remove notebooks, evidence and cards of runs that a policy does not keep; a run stays if either number says so. Both 0: everything stays.
 
+    The newest finished run and the one last promoted always stay, and so does a card that somebody signed, whatever happens to the rest of its run.
+
     Action is stays, pruned (would be pruned in a dry run), or finished for what a pruning that was killed had left. Raises RunError where a run is under way,
     or where the chain is broken; other pilots are pruned before it is raised.
     """
@@ -918,7 +975,8 @@ def _pruned(top: Path, pilot: str, policy: dict[str, int], now: datetime, dry_ru
     rows = []
     with nullcontext() if dry_run else store.lock():
         store.manifests()
-        for run, stays in _policy(_book(top, pilot).runs, policy, now, held):
+        book = _book(top, pilot)
+        for run, stays in _policy(book, policy, now, held):
             ours, buried = _removable(run), _part(run.tombstone, "removed")
             left = {n: s for n, s in ours.items() if n in buried} if run.state == "pruned" else {}
             gone, action = (left, "finished") if left else ({}, "stays") if stays else (ours, "pruned")
@@ -928,6 +986,8 @@ def _pruned(top: Path, pilot: str, policy: dict[str, int], now: datetime, dry_ru
                 _remove(run.folder, gone)
             said = action if not dry_run or action == "stays" else f"would be {action}"
             why = "a pruning was killed here" if left else stays or "not kept by the policy"
+            if run.signed and not stays:
+                why += f"; its card stays, signed by {', '.join(run.signed)}"
             told = {"pilot": pilot, "run": run.name, "at": run.at, "state": run.state, "action": said, "why": why}
             rows.append({**told, "files": len(gone), "bytes": sum(gone.values())})
     return rows
@@ -941,9 +1001,9 @@ def _is_held(store: Store) -> bool:
         return True
 
 # %% ../../nbs/api/24_history.ipynb #e77ce34e
-def _policy(runs: Sequence[_Past], policy: dict[str, int], now: datetime, held: bool) -> list[tuple[_Past, str]]:
+def _policy(book: _Book, policy: dict[str, int], now: datetime, held: bool) -> list[tuple[_Past, str]]:
     "Each run, oldest first, with why it stays; empty: it goes."
-    keep, days = policy["keep"], policy["keep_days"]
+    runs, keep, days = book.runs, policy["keep"], policy["keep_days"]
     newest = next((r for r in reversed(runs) if r.state == "finished"), None)
     whole = [r for r in runs if r.state != "pruned"]
     out = []
@@ -951,6 +1011,8 @@ def _policy(runs: Sequence[_Past], policy: dict[str, int], now: datetime, held: 
         age = now - run.at if run.at else timedelta(0)
         if run.state == "pruned":
             why = "pruned before"
+        elif run.name == book.promoted.get("run"):
+            why = "the run last promoted, with which later ones are compared"
         elif run is newest:
             why = "the newest finished run"
         elif held and run.state == "unfinished":
@@ -970,9 +1032,10 @@ def _policy(runs: Sequence[_Past], policy: dict[str, int], now: datetime, held: 
 
 
 def _removable(run: _Past) -> dict[str, int]:
-    "Notebooks, evidence, cards and other outputs that are there → bytes. Files that no run leaves are not touched."
+    "Notebooks, evidence, cards nobody signed and other outputs that are there → bytes. Files that no run leaves are not touched."
     ours = re.compile(r"(.*/)?[^/]+\.(ipynb|part)|evidence/.+|scorecard\.[a-z]+", re.DOTALL)
-    kept = [n for n in run.files if _is_kept(n) or n == "results.parquet"]
+    card = re.compile(r"scorecard\.(html|json|xml|md)") if run.signed else None
+    kept = {n for n in run.files if _is_kept(n) or n == "results.parquet" or (card and card.fullmatch(n))}
     return {n: s for n, s in run.files.items() if n not in kept and n == _utf8(n) and (n in run.outputs or ours.fullmatch(n))}
 
 # %% ../../nbs/api/24_history.ipynb #bd583fa5

@@ -26,9 +26,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ._before import baselines, facts, past
 from ._executors import executor_of, threads_of
 from ._notebooks import check_parameters, notebooks
-from ._store import RunError, Store, is_here, look_at, read_json, write_json
+from ._store import BRIEF, RunError, Store, is_here, look_at, read_json, write_json
 from ._task import RETRIED, Task, do, late, stopped
 from ..settings import Settings
 from ..spec import Spec, file_hash, hash_json, near
@@ -181,7 +182,9 @@ def make_plan(
     wanted = spec.suite if isinstance(spec.suite, str) else settings.replay.suite
     chosen = dict.fromkeys(STRESS, {}) if isinstance(spec.suite, tuple) else _notebooks_of(wanted)  # a list is its own suite
     stress = tuple(unit(n, asked | extra) for n, extra in chosen.items())
-    return Plan(spec.name, (*stress, unit("scorecard", {}, tuple(u.key for u in stress))), hashes)
+    others = baselines(spec, settings.runs.folder)
+    card = unit("scorecard", {"baselines": others} if others else {}, tuple(u.key for u in stress))
+    return Plan(spec.name, (*stress, card), hashes)
 
 # %% ../../nbs/api/21_runs.ipynb #40c56664
 @dataclass(frozen=True)
@@ -213,14 +216,14 @@ def _is_done(folder: Path, unit: Unit) -> bool:
 
 
 # %% ../../nbs/api/21_runs.ipynb #10114ee3
-def _task(unit: Unit, folder: Path, settings: Settings, look: int, until: float, attempt: int) -> Task:
-    "The work of a unit: where it finds its inputs and leaves its outputs."
+def _task(unit: Unit, folder: Path, settings: Settings, beside: dict[str, Any], until: float, attempt: int) -> Task:
+    "The work of a unit: where it finds its inputs and leaves its outputs; beside goes to the scorecard only, and is in no key."
     card = unit.name == "scorecard"
     return Task(
         name=unit.name,
         key=unit.key,
         notebook=unit.notebook.read_text(encoding="utf-8"),
-        parameters={**unit.parameters, **({"look": look} if card else {})},
+        parameters={**unit.parameters, **(beside if card else {})},
         folder=str(folder),
         writes={"output": "." if card else f"evidence/{unit.name}.parquet"},
         outputs=_outputs(unit.name),
@@ -283,13 +286,16 @@ def run(
         )
     store = Store(settings.runs.folder, plan.pilot)
     store.open()
-    with store.lock(), _terminable():
+    with store.lock(wait=BRIEF), _terminable():
         chain = store.manifests()
         folder, _ = store.run_folder(plan.hash, fresh)
         for part in ("records", "evidence"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         look = look_at(chain, plan.hashes["spec"], plan.hashes["data"], plan.hashes["model"])
-        outcomes = _Execution(plan, folder, settings, look, say).outcomes(executor)
+        sources = {u.name: file_hash(str(u.notebook)) for u in plan.units}
+        known = facts(store, plan.hashes["spec"], chain, folder.name, sources)
+        beside = {"look": look, "past": past(store, chain, folder.name), "runs": known}
+        outcomes = _Execution(plan, folder, settings, beside, say).outcomes(executor)
         done = all(o.status in ("done", "cached") for o in outcomes.values())
         manifest = _finish(store, plan, folder, look, chain) if done else None
     return Run(folder, tuple(outcomes[u.name] for u in plan.units), manifest)
@@ -299,8 +305,10 @@ def run(
 class _Execution:
     "A plan under way: what waits, what runs, what is to be tried again and when."
 
-    def __init__(self, plan: Plan, folder: Path, settings: Settings, look: int, say: Callable[[str], None]) -> None:
-        self.plan, self.folder, self.settings, self.look, self.say = plan, folder, settings, look, say
+    def __init__(
+        self, plan: Plan, folder: Path, settings: Settings, beside: dict[str, Any], say: Callable[[str], None]
+    ) -> None:
+        self.plan, self.folder, self.settings, self.beside, self.say = plan, folder, settings, beside, say
         self.until = time.time() + settings.deadlines.run
         self.ended: dict[str, Outcome] = {}
         self.running: dict[Future[dict[str, Any]], tuple[Unit, int]] = {}
@@ -355,7 +363,7 @@ class _Execution:
         if time.time() >= self.until:
             self._end(unit, attempt, late())
             return
-        task = _task(unit, self.folder, self.settings, self.look, self.until, attempt)
+        task = _task(unit, self.folder, self.settings, self.beside, self.until, attempt)
         self.running[executor.submit(do, task)] = unit, attempt
         began = "started" if self.room < math.inf else "handed over"
         self.say(f"{unit.name}: {began}" + (f", attempt {attempt}" if attempt > 1 else ""))

@@ -4,6 +4,7 @@ from pilot_to_prod.spec._fetch import fetch_folder
 from pilot_to_prod.spec._frames import DataError, read_frame
 from pilot_to_prod.spec._hashes import file_hash, hash_json
 from pilot_to_prod.spec._read import Problem, SpecError, near
+from pilot_to_prod.spec._rubric import RUBRIC
 from pilot_to_prod.spec._shown import safe, visible
 from pilot_to_prod.spec.model import (
     APPROVERS,
@@ -13,7 +14,6 @@ from pilot_to_prod.spec.model import (
     OF_CONFIDENCE,
     OF_LABEL,
     ROLES,
-    RUBRIC,
     SECTIONS,
     Attestation,
     Behaviour,

@@ -6,9 +6,9 @@ Docs: https://pilot-to-prod.github.io/pilot_to_prod/api/spec.html.md"""
 
 # %% auto #0
 __all__ = ['Role', 'ROLES', 'INPUT_ROLES', 'Task', 'Severity', 'SectionName', 'SECTIONS', 'Metric', 'LOWER_IS_BETTER', 'OF_LABEL',
-           'OF_CONFIDENCE', 'Variable', 'Approver', 'APPROVERS', 'RUBRIC', 'METRIC_WORDS', 'Part', 'Column', 'Parallel',
-           'Data', 'canonical', 'Price', 'Model', 'Replayed', 'Gate', 'Behaviour', 'Attestation', 'Escalation', 'Owner',
-           'Retraining', 'Dependency', 'Feed', 'Governance', 'Outcome', 'Privacy', 'Slice', 'Replaying', 'Spec',
+           'OF_CONFIDENCE', 'Variable', 'Approver', 'APPROVERS', 'METRIC_WORDS', 'Part', 'Column', 'Parallel', 'Data',
+           'canonical', 'Price', 'Model', 'Replayed', 'Gate', 'Behaviour', 'Attestation', 'Escalation', 'Owner',
+           'Retraining', 'Dependency', 'Feed', 'Governance', 'Privacy', 'Outcome', 'Slice', 'Replaying', 'Spec',
            'about', 'threshold', 'parse', 'guess_roles', 'json_schema']
 
 # %% ../../nbs/api/01_spec.ipynb #75dd837b
@@ -35,6 +35,7 @@ from pydantic import (
     model_validator,
 )
 
+from ._rubric import RUBRIC
 from ._read import Problem, SpecError, field_problems, line_of, near, plain, read_yaml
 
 # %% ../../nbs/api/01_spec.ipynb #9cc2f5a1
@@ -217,7 +218,7 @@ class Replayed(Part):
     @model_serializer(mode="wrap")
     def _without_unused(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         "What a promise does not use is not in its hash."
-        unused = {"from_severity": None, "between": None, "confidence": None, "against": "clean"}
+        unused = {"from_severity": None, "between": None, "confidence": None, "learnt_from": None, "against": "clean"}
         return {k: v for k, v in written(self).items() if k not in unused or v != unused[k]}
 
 # %% ../../nbs/api/01_spec.ipynb #6a7643e7
@@ -234,7 +235,8 @@ class Gate(Replayed):
     label: str | None = None  # recall, selected: which class
     between: str | None = None  # gap: the column whose groups are compared, each with each
     confidence: float | None = Field(None, ge=0, le=1)  # coverage, review_load, selective_risk: less sure answers go to people
-    against: str = "clean"  # of a drop or retention: clean, promoted (the run promoted last), or a champion's folder or name
+    learnt_from: str | None = None  # rows that it was proposed from, as `p2p gates suggest` writes: it is not judged on them
+    against: str = "clean"  # of a drop or retention: clean, promoted (the run promoted last), or a champion: another pilot's name
     section: SectionName | None = None  # where on the card; None: by what it is about
 
     @field_validator("label", mode="before")
@@ -391,17 +393,7 @@ class Governance(Part):
     retention: Attestation | None = None
     audit_trail: Attestation | None = None
 
-# %% ../../nbs/api/01_spec.ipynb #462d7805
-class Outcome(Part):
-    "What the business expects to change."
 
-    name: str
-    baseline: float
-    target: float
-    unit: str = ""
-    measured_by: str | None = None
-
-# %% ../../nbs/api/01_spec.ipynb #ed8e8c07
 Approver = Literal["owner", "product", "compliance"]
 APPROVERS: tuple[str, ...] = get_args(Approver)
 
@@ -412,46 +404,15 @@ class Privacy(Part):
     show_rows: bool = False  # failing examples with their values
     mask: tuple[str, ...] = ()  # columns that are never shown
 
-# %% ../../nbs/api/01_spec.ipynb #e665b1df
-RUBRIC: dict[str, tuple[str, ...]] = {
-    "data": (
-        "feature_schema",
-        "features_beneficial",
-        "feature_cost",
-        "feature_policy",
-        "privacy_controls",
-        "feature_velocity",
-        "feature_code_tested",
-    ),
-    "model": (
-        "specification_reviewed",
-        "offline_online_correlation",
-        "hyperparameters_tuned",
-        "staleness_known",
-        "simpler_baseline",
-        "slice_quality",
-        "inclusion",
-    ),
-    "infrastructure": (
-        "reproducible_training",
-        "specification_tested",
-        "pipeline_tested",
-        "validated_before_serving",
-        "example_debugging",
-        "canary",
-        "rollback",
-    ),
-    "monitoring": (
-        "dependency_changes",
-        "data_invariants",
-        "training_serving_skew",
-        "model_age",
-        "numerical_stability",
-        "compute_performance",
-        "served_quality",
-    ),
-}
-_TESTS = [t for tests in RUBRIC.values() for t in tests]
+# %% ../../nbs/api/01_spec.ipynb #462d7805
+class Outcome(Part):
+    "What the business expects to change."
+
+    name: str
+    baseline: float
+    target: float
+    unit: str = ""
+    measured_by: str | None = None
 
 # %% ../../nbs/api/01_spec.ipynb #13325e22
 class Slice(Part):
@@ -483,6 +444,9 @@ class Replaying(Part):
 
 # %% ../../nbs/api/01_spec.ipynb #09bae005
 _LATER = ("adoption", "privacy", "approval", "rubric")  # not in the hash of a promise that does not use them
+
+
+_TESTS = [t for tests in RUBRIC.values() for t in tests]
 
 
 class Spec(Part):

@@ -200,7 +200,7 @@ class Sink:
         before, after, at = before.iloc[:most], after.iloc[:most], at[:most]
         reply = self.ask(after)
         for i, error, message in reply.faults:
-            said = message if shows_rows(self.job.pilot.spec) else NOT_SHOWN  # the pilot's own words may quote the row
+            said = message if quotes(self.job.pilot.spec) else NOT_SHOWN  # the pilot's own words may quote the row
             self.faults.append((self.job.label(self.one), self.at, self.seed, self.job.source.keys[at[i]], error, said))
         self.codes[at], self.scores[at] = reply.codes, reply.scores
         self._keep(before, after, at, reply.codes)
@@ -376,6 +376,11 @@ NOT_SHOWN = "•••"  # instead of a value that the promise does not allow to
 def shows_rows(spec: Spec) -> bool:
     "Whether people may see rows: where the promise says so, or where a pilot at hand is being explored."
     return spec.privacy.show_rows or spec.exploration
+
+
+def quotes(spec: Spec) -> bool:
+    "Whether a pilot's own words may be repeated, in which any value of a row may stand."
+    return shows_rows(spec) and not spec.privacy.mask
 
 
 def difference(before: pd.Series, after: pd.Series, spec: Spec) -> tuple[str, str]:

@@ -37,6 +37,7 @@ from pilot_to_prod.stress._replay import (
     confidence_of,
     fault_table,
     label_of,
+    quotes,
     run_labels,
     run_rows,
     shows_rows,
@@ -216,17 +217,16 @@ def replay(
     notes = [f"left out of the suite: {n} ({why})" for n, why in suite.left_out]
     notes += unsure + _untreated(cells)
     notes.append(f"at most {now.replay.examples} failing examples are kept for each scenario, severity and seed")
-    shows = shows_rows(pilot.spec)
-    if not shows:
+    if not shows_rows(pilot.spec):
         notes.append("rows are not shown: the promise does not allow it (privacy: show_rows)")
     elif pilot.spec.privacy.mask:
         notes.append(f"masked by the promise: {', '.join(pilot.spec.privacy.mask)}")
     if everything:
         notes.append("every row was asked again in every replay: the answers depend on which rows are asked together")
     if sink.count:
-        began = f"; it began: {sink.head.strip()[:80]!r}" if shows else ""
+        began = f"; it began: {sink.head.strip()[:80]!r}" if quotes(pilot.spec) else ""
         notes.append(f"the pilot printed {sink.count:,} characters while it was asked{began}")
-    notes += _lost(job)
+    notes += _lost(job) + _seen(pilot, source)
     return _gathered(job, cells, notes, parts)
 
 # %% ../../nbs/api/18_stress.ipynb #c764f9a7
@@ -378,10 +378,35 @@ def _lost(job: Job) -> list[str]:
     ]
 
 
+def _seen(pilot: Pilot, source: Held | Streamed) -> list[str]:
+    "Replay rows that are reference rows, too: what the model learnt from says little about what it has not seen."
+    if pilot.spec.exploration:
+        return []
+    names = pilot.spec.inputs
+    known = _row_hashes(pilot.reference[names])
+    both = sum(int(np.isin(_row_hashes(rows.frame[names]), known).sum()) for rows in source)
+    if not both:
+        return []
+    return [
+        f"{both:,} of {len(source):,} replay rows have the inputs of a reference row: where the model learnt from those, the numbers flatter it"
+    ]
+
+
+def _row_hashes(frame: pd.DataFrame) -> np.ndarray:
+    "Of the values, whatever types a file or a batch of it gave them."
+
+    def plain(column: pd.Series) -> pd.Series:
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return column.map(lambda t: str(t.timestamp()), na_action="ignore").astype(str)
+        return column.astype(float if pd.api.types.is_numeric_dtype(column.dtype) else str)
+
+    return pd.util.hash_pandas_object(frame.apply(plain), index=False).to_numpy()
+
+
 def _gathered(job: Job, cells: list[Done], notes: Sequence[str], parts: _Parts) -> Evidence:
     source, (slices, clusters) = job.source, parts
-    shows = shows_rows(job.pilot.spec)
-    faults = [("clean", 0.0, -1, source.keys[i], e, m if shows else NOT_SHOWN) for i, e, m in job.clean.faults]
+    told = quotes(job.pilot.spec)
+    faults = [("clean", 0.0, -1, source.keys[i], e, m if told else NOT_SHOWN) for i, e, m in job.clean.faults]
     tables = [fault_table(faults), *(c.faults for c in cells)]
     shown = [c.examples for c in cells if len(c.examples)]
     cells = sorted(cells, key=lambda c: (c.cell.scenario, c.cell.severity, c.cell.seed))
