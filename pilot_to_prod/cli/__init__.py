@@ -285,7 +285,7 @@ def _farewell(folders: list[Path]) -> None:
         pilot = card.document["content"]["pilot"]
         first = card.reasons(1)
         said = first[0]["title"] if first else card.sentence
-        click.echo(f"  {folder.resolve() / 'scorecard.html'}\n    {pilot['title']}: {card.verdict}. {said}.")
+        click.echo(f"  {folder.resolve() / 'scorecard.html'}\n    {pilot['title']}: {card.verdict}. {said.rstrip('.')}.")
     click.echo(f"Next: open a card in a browser, then the notebook behind it: jupyter lab {folders[0] / 'multilingual.ipynb'}")
 
 
