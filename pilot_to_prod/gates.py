@@ -367,8 +367,8 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
             name, severity, none, none, none, 0, o.found.changed, Verdict.UNDECIDED, o.short, groups=o.groups
         )
     e, limit, up = o.found.estimate, o.promise.limit, o.promise.up
-    needed = rows_to_decide(e, limit, up, max(m, 1), alpha)
-    span = decision_range(e, limit, up, max(m, 1), alpha)
+    needed = rows_to_decide(e, limit, up, max(m, 1), alpha, passing)
+    span = decision_range(e, limit, up, max(m, 1), alpha, passing)
     if o.short:
         verdict, reason = Verdict.UNDECIDED, o.short
     elif o.rejected:

@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from pilot_to_prod.pilot import Pilot, PilotError, begin_pilot, check_pilot, find_pilot, loader
 from pilot_to_prod.spec import SpecError, file_hash
 
-SHIPPED = ("credit", "feedback")
+SHIPPED = ("credit", "feedback", "meters")
 
 
 def late(texts: object) -> np.ndarray:
@@ -353,7 +353,7 @@ def trainer(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ("credit", "feedback"))  # meters has a test of its own
 def test_training_again_gives_the_same_answers(name):
     pilot = Pilot.load(ROOT / "pilots" / name)
     again = Pilot(pilot.spec, trainer(name).train(pilot.reference), pilot.reference, pilot.replay_set)

@@ -22,7 +22,7 @@ from pilot_to_prod.gates import promises
 from pilot_to_prod.pilot import Pilot, PilotError, begin_pilot
 from pilot_to_prod.spec import Column, Feed, Spec, SpecError, canonical, guess_roles, json_schema, parse, read_frame
 
-SHIPPED = ("credit", "feedback")
+SHIPPED = ("credit", "feedback", "meters")
 
 
 def raw(**more) -> dict:

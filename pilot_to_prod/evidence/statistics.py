@@ -537,15 +537,18 @@ def rows_to_decide(
     up: bool,  # at_least
     judged: int = 1,  # everything judged on the card, for failing
     alpha: float = ALPHA,
+    passing: float | None = None,  # what this look may spend; None: α
 ) -> int | None:  # None: none in sight
-    "Units that would settle it, if the value stays: ((z_α' + 0.84)·σ ÷ distance)², α' = α for passing, α/m for failing."
+    """Units that would settle it, if the value stays: ((z_α' + 0.84)·σ ÷ distance)², α' = α for passing, α/m for failing.
+
+    More than there are: where these did not decide, so many would not either."""
     gap, se = abs(estimate.value - limit), estimate.se
     least = estimate.minimum(limit, up, alpha)
     if not isfinite(gap) or not se or gap <= se or not isfinite(least):
         return None
     kept = (estimate.value >= limit) == up
-    z = z_of(alpha if kept else alpha / judged) + 0.84
-    return max(ceil(z * z * se * se * estimate.n / gap**2), ceil(least))
+    z = z_of((passing or alpha) if kept else alpha / judged) + 0.84
+    return max(ceil(z * z * se * se * estimate.n / gap**2), ceil(least), estimate.n + 1)
 
 
 def decision_range(
@@ -554,11 +557,12 @@ def decision_range(
     up: bool,
     judged: int = 1,
     alpha: float = ALPHA,
+    passing: float | None = None,
 ) -> tuple[int, int] | None:  # None: none in sight
     "`rows_to_decide` with the distance at either end of its middle half, ± 0.674 standard errors: how little a first sample says of it."
-    middle = rows_to_decide(estimate, limit, up, judged, alpha)
+    middle = rows_to_decide(estimate, limit, up, judged, alpha, passing)
     if middle is None:
         return None
-    gap, least = abs(estimate.value - limit), ceil(estimate.minimum(limit, up, alpha))
+    gap, least = abs(estimate.value - limit), max(ceil(estimate.minimum(limit, up, alpha)), estimate.n + 1)
     low, high = ((gap / (gap + side * 0.674 * estimate.se)) ** 2 * middle for side in (1, -1))
     return max(ceil(low), least), max(ceil(high), least)

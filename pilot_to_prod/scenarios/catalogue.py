@@ -136,6 +136,12 @@ def _applied(kind: Kind, spec: Spec, params: Mapping[str, Any], expect: Expect |
     return Scenario(kind.name, columns, params=given, expect=expect or kind.expect, home=kind.home), kind.severities
 
 
+def _on_inputs(one: Scenario, spec: Spec) -> Scenario:
+    "A scenario that names no columns, on those that the model sees; as it is where it applies to none of them."
+    usual = () if one.kind.unit in ("label", "event") else tuple(c for c in spec.inputs if spec.roles[c] in one.kind.roles)
+    return replace(one, columns=usual) if one.columns is None and usual else one
+
+
 def _stands_with(one: Scenario | Composition) -> str:
     "The family whose notebook replays it: its own, or that of its first stage with one of the twelve, or messy."
     found = [one.family, *(s.family for s in one.stages)] if isinstance(one, Composition) else [one.family]
@@ -215,8 +221,10 @@ def _entry(value: Any, spec: Spec) -> _Entry:
     "A scenario and its severities; where none are given, those that its kind is usually replayed at, if it has its own."
     if isinstance(value, str | Mapping):
         value = scenario(value, beside=spec.folder) if isinstance(value, str) else scenario(**value, beside=spec.folder)
-    if isinstance(value, Scenario | Composition):
-        return value, value.kind.severities if isinstance(value, Scenario) else None
+    if isinstance(value, Scenario):
+        return _on_inputs(value, spec), value.kind.severities
+    if isinstance(value, Composition):
+        return value, None
     made, at = value
     return _entry(made, spec)[0], _entry(made, spec)[1] if at is None else tuple(at)
 
