@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pilot_to_prod.card._words import number, scenario_words
+from pilot_to_prod.card._words import first_upper, number, scenario_words
 from pilot_to_prod.spec import safe
 
 CELLS = 4000  # the most that the table of scenarios and slices draws
@@ -58,7 +58,7 @@ def curve(one: dict[str, Any], css: str) -> dict[str, Any]:
     first_failing = (one["breaks"] or [None, None])[1]
     broken = next((p for p in points if p["severity"] == first_failing), None)
     return {
-        "title": scenario_words(one["scenario"]).capitalize(),
+        "title": first_upper(scenario_words(one["scenario"])),
         "line": Markup(line),
         "band": Markup(" ".join(band)),
         "ticks": ticks,
@@ -108,7 +108,7 @@ def heat(table: dict[str, Any], name_of: dict[str, str]) -> dict[str, Any]:
     def row(r: dict[str, Any]) -> dict[str, Any]:
         listed = set(r["loss"])
         made = (cell(v, was, j in listed) for j, (v, was) in enumerate(zip(r["values"][:shown], clean, strict=False)))
-        return {"name": scenario_words(r["scenario"]).capitalize(), "at": f"{r['severity']:g}", "cells": Markup("".join(made))}
+        return {"name": first_upper(scenario_words(r["scenario"])), "at": f"{r['severity']:g}", "cells": Markup("".join(made))}
 
     return {
         "rows": [row(r) for r in rows],
@@ -122,3 +122,240 @@ def heat(table: dict[str, Any], name_of: dict[str, str]) -> dict[str, Any]:
         "rate": f"{table['listed_at']:.0%}",
         "lower": lower,
     }
+
+
+# ---- text in pictures
+
+
+def wrapped(text: str, width: int, lines: int) -> list[str]:
+    "Text in so many lines of so many columns; what does not fit ends in an ellipsis. Wide characters count double."
+    out, line, used = [], "", 0
+    for word in safe(text, 400).split():
+        size = _columns(word)
+        if line and used + 1 + size > width:
+            out.append(line)
+            line, used = "", 0
+        while size > width:  # a word longer than a line
+            head = _head(word, width)
+            out.append(head)
+            word = word[len(head) :]
+            size = _columns(word)
+        line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
+    out = [*out, line] if line else out
+    if len(out) > lines:
+        out = [*out[: lines - 1], _head(out[lines - 1], width - 1) + "…"]
+    return out
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _head(text: str, width: int) -> str:
+    used = 0
+    for i, c in enumerate(text):
+        used += _columns(c)
+        if used > width:
+            return text[: max(i, 1)]
+    return text
+
+
+# ---- dependencies
+
+_KINDS = ("technical", "human", "legal", "procedural")
+_STATE = {"ready": ("pass", "✓"), "agreed": ("pass", "✓"), "open": ("undecided", "?"), "missing": ("absent", "–")}
+
+
+def dependency_map(dependencies: Sequence[dict[str, Any]], title: str) -> dict[str, Any] | None:
+    "A trunk from the pilot to each dependency, grouped by kind, in a picture 360 wide; None where there is nothing or too much to draw."
+    if not 0 < len(dependencies) <= NODES:
+        return None
+    root = wrapped(title, 38, 2)
+    y = 16.0 + 17 * len(root)
+    top, kinds, nodes = y, [], []
+    for kind in (*_KINDS, *sorted({d["kind"] for d in dependencies} - set(_KINDS))):
+        group = [d for d in dependencies if d["kind"] == kind]
+        if not group:
+            continue
+        y += 26
+        kinds.append({"name": kind.capitalize(), "y": f"{y:g}"})
+        y += 9
+        for d in group:
+            nodes.append(_node(d, y))
+            y += nodes[-1]["height"] + 9
+    return {"root": root, "root_height": f"{top - 2:g}", "top": f"{top:g}", "kinds": kinds, "nodes": nodes, "height": f"{y:g}"}
+
+
+def _node(d: dict[str, Any], y: float) -> dict[str, Any]:
+    css, sign = _STATE.get(d["state"], ("absent", "–"))
+    lines: list[tuple[str, str, float]] = []
+    at = y + 3
+    for text in wrapped(d["name"], 37, 2):
+        at += 17
+        lines.append(("name", text, at))
+    at += 16
+    lines.append(("owner " + css, f"{sign} {d['state']}", at))
+    for text in wrapped(f"owner: {d['owner'] or 'nobody yet'}", 44, 2):
+        at += 15
+        lines.append(("owner", text, at))
+    for found in d["found"]:
+        for text in wrapped(found_words(found), 48, 2):
+            at += 15
+            lines.append(("owner found", text, at))
+    height = at + 9 - y
+    middle = y + height / 2
+    return {
+        "css": css,
+        "sign": sign,
+        "y": f"{y:g}",
+        "height": height,
+        "middle": f"{middle:g}",
+        "sign_y": f"{middle + 4.2:g}",
+        "lines": [(c, t, f"{v:g}") for c, t, v in lines],
+        "dashed": d["state"] not in ("ready", "agreed"),
+    }
+
+
+_METRIC = {"accuracy": "accuracy", "mae": "mean error"}
+
+
+def found_words(found: dict[str, Any]) -> str:
+    "When absent: accuracy 0.47 instead of 0.67, 70% answered."
+    metric = _METRIC.get(found["metric"], found["metric"])
+    return (
+        f"when {found['trouble']}: {metric} {number(found['value'])} instead of {number(found['clean'])}, "
+        f"{found['answered']:.0%} answered"
+    )
+
+
+# ---- risk and coverage
+
+
+def selective(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    "Errors left among the surest answers, by the share that is kept, in a picture of 360 x 200."
+    points = [p for p in (found or {}).get("points", []) if p["risk"] is not None]
+    if not found or not points:
+        return None
+    high = max(p["high"] if p["high"] is not None else p["risk"] for p in points)
+    top = next((t for t in (0.1, 0.2, 0.3, 0.5) if high <= t), 1.0)
+
+    def x(v: float) -> str:
+        return f"{40 + 308 * v:.1f}"
+
+    def y(v: float) -> str:
+        return f"{168 - 154 * min(v / top, 1):.1f}"
+
+    known = [p for p in points if p["low"] is not None and p["high"] is not None]
+    band = [f"{x(p['coverage'])},{y(p['high'])}" for p in known] + [f"{x(p['coverage'])},{y(p['low'])}" for p in reversed(known)]
+    every = points[-1]
+    promised = []
+    for confidence in found["promised_at"]:
+        kept = [p for p in points if p["confidence"] is not None and p["confidence"] >= confidence]
+        at = kept[-1] if kept else None
+        said = f"about {at['coverage']:.0%} answered, {at['risk']:.0%} of them wrong" if at else "hardly anything is answered"
+        promised.append({"confidence": f"{confidence:g}", "x": x(at["coverage"] if at else 0), "said": said})
+    return {
+        "line": Markup(" ".join(f"{x(p['coverage'])},{y(p['risk'])}" for p in points)),
+        "band": Markup(" ".join(band)),
+        "ticks": [(y(top * k / 4), f"{top * k / 4:.3g}") for k in range(5)],
+        "xticks": [(x(k / 4), f"{k / 4:.0%}") for k in range(5)],
+        "promised": promised,
+        "said": _selective_words(points, every),
+        "answered": None if found["answered"] is None or found["answered"] > 0.9995 else f"{found['answered']:.0%}",
+        "n": int(every["n"]),
+        "points": [(f"{p['coverage']:.0%}", f"{p['risk']:.1%}", number(p["confidence"])) for p in points],
+    }
+
+
+def _selective_words(points: Sequence[dict[str, Any]], every: dict[str, Any]) -> str:
+    at = min(points, key=lambda p: abs(p["coverage"] - 0.8))
+    share, left, all_ = f"{at['coverage']:.0%}", f"{at['risk']:.0%}", f"{every['risk']:.0%}"
+    if at["risk"] < every["risk"] and left != all_:
+        return f"Answering only the surest {share} would leave {left} errors instead of {all_}."
+    return f"Answering only the surest {share} would leave {left} errors, as many as answering everything: handing over by confidence buys little here."
+
+
+# ---- groups
+
+
+def fairness(found: Sequence[dict[str, Any]], name_of: dict[str, str]) -> list[dict[str, Any]]:
+    "What each group gets, lowest first, all of one column and metric on one scale."
+    out = []
+    for f in found:
+        groups = sorted((g for g in f["groups"] if g["value"] is not None), key=lambda g: (g["value"], g["group"]))
+        half = GROUPS // 2
+        drawn = groups if len(groups) <= GROUPS else [*groups[:half], *groups[-half:]]
+        ends = [v for g in drawn for v in (g["low"], g["high"], g["value"]) if v is not None]
+        whole = all(0 <= v <= 1 for v in ends)
+        span = (0.0, 1.0) if whole else (min(0.0, *ends), max(ends))
+        label = "" if f["label"] is None else f" {f['label']}" if f["metric"] == "selected" else f" of {f['label']}"
+        out.append(
+            {
+                "column": f["column"].replace("_", " "),
+                "metric": name_of.get(f["metric"], f["metric"]) + label,
+                "groups": [g | {"whisker": whisker(g, None, "absent", span)} for g in drawn],
+                "left_out": len(groups) - len(drawn),
+                "gap": _gap_words(f["widest"]),
+            }
+        )
+    return out
+
+
+def _gap_words(widest: dict[str, Any] | None) -> str:
+    if widest is None:
+        return "Fewer than two groups have rows to compare."
+    span = f" ({number(widest['low'])} to {number(widest['high'])})" if widest.get("low") is not None else ""
+    a, b = (safe(str(x), 80) for x in widest["between"])
+    return f"Widest gap {number(widest['value'])}{span} between {a} and {b}; described, since the widest of several is selected."
+
+
+# ---- runs before this one
+
+
+def trend(past: Sequence[dict[str, Any]], now: dict[str, Any]) -> dict[str, Any] | None:
+    "The main metric of the last runs and of this one, in a picture of 560 x 200; None without a run before. A run of another metric has no point."
+    if not past:
+        return None
+    runs = [*past, now][-RUNS:]
+    drawn = [i for i, r in enumerate(runs) if r["metric"] == now["metric"] and r["value"] is not None]
+    ends = [v for i in drawn for v in (runs[i]["low"], runs[i]["high"], runs[i]["value"]) if v is not None]
+    low, high = (0.0, 1.0) if all(0 <= v <= 1 for v in ends) else (min(0.0, *ends), max(ends))
+
+    def x(i: int) -> float:
+        return 52 + 486 * i / (len(runs) - 1)
+
+    def y(v: float) -> str:
+        return f"{160 - 146 * (v - low) / ((high - low) or 1):.1f}"
+
+    known = [i for i in drawn if runs[i]["low"] is not None and runs[i]["high"] is not None]
+    band = [f"{x(i):.1f},{y(runs[i]['high'])}" for i in known] + [f"{x(i):.1f},{y(runs[i]['low'])}" for i in reversed(known)]
+    step = max(1, ceil(len(runs) / 5))
+    labelled = [i for i in range(len(runs)) if (len(runs) - 1 - i) % step == 0]
+    return {
+        "runs": runs,
+        "line": Markup(" ".join(f"{x(i):.1f},{y(runs[i]['value'])}" for i in drawn)),
+        "band": Markup(" ".join(band)),
+        "marks": [{"x": f"{x(i):.1f}", "y": y(runs[i]["value"]), "verdict": runs[i]["verdict"]} for i in drawn],
+        "ticks": [(y(low + (high - low) * k / 4), number(low + (high - low) * k / 4)) for k in range(5)],
+        "xticks": [(f"{x(i):.1f}", str(runs[i]["at"])[:10]) for i in labelled],
+        "left_out": len(past) + 1 - len(runs),
+        "other": len(runs) - len(drawn),
+    }
+
+
+# ---- ML Test Score
+
+
+def rubric(found: dict[str, Any]) -> dict[str, Any]:
+    "Four bars of seven, the lowest marked, and the tests of each."
+    bars = [
+        {
+            "name": name.capitalize(),
+            "score": f"{score:g}",
+            "width": Markup(f"{100 * min(max(score / 7, 0), 1):.1f}"),
+            "lowest": score == found["value"],
+        }
+        for name, score in found["sections"].items()
+    ]
+    tests = [t | {"score": f"{t['score']:g}", "section": t["section"].capitalize()} for t in found["tests"]]
+    return {"value": f"{found['value']:g}", "band": found["band"], "weakest": found["weakest"], "bars": bars, "tests": tests}

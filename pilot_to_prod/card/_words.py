@@ -27,6 +27,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
+def first_upper(text: str) -> str:
+    "German text, German mixed in: the rest stays as it is."
+    return text[:1].upper() + text[1:]
+
+
 @cache
 def language_name(code: str) -> str:
     "German for de, by CLDR; the code itself where CLDR has none."
@@ -44,6 +49,9 @@ def scenario_words(label: str) -> str:
         return {"parallel text": f"{name} text", "code switch": f"{name} mixed in", "translated": f"translated to {name}"}.get(
             kind, f"{kind}, {name}"
         )
+    needed = re.fullmatch(r"dependency_(late|stale|absent)\(dependency=(['\"])(.+)\2\)", label)
+    if needed:
+        return f"{needed.group(3)} {needed.group(1)}"
     return {"mcar": "missing at random", "mar": "missing by other fields", "mnar": "missing by own value"}.get(kind, kind) + (
         label[label.index("(") :] if "(" in label else ""
     )
