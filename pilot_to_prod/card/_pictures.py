@@ -237,10 +237,10 @@ def selective(found: dict[str, Any] | None) -> dict[str, Any] | None:
     if not found or not points:
         return None
     high = max(p["high"] if p["high"] is not None else p["risk"] for p in points)
-    top = next((t for t in (0.1, 0.2, 0.3, 0.5) if high <= t), 1.0)
+    top = next((t for t in (0.08, 0.2, 0.4, 0.6, 0.8) if high <= t), 1.0)
 
     def x(v: float) -> str:
-        return f"{40 + 308 * v:.1f}"
+        return f"{40 + 300 * v:.1f}"
 
     def y(v: float) -> str:
         return f"{168 - 154 * min(v / top, 1):.1f}"
@@ -257,7 +257,7 @@ def selective(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return {
         "line": Markup(" ".join(f"{x(p['coverage'])},{y(p['risk'])}" for p in points)),
         "band": Markup(" ".join(band)),
-        "ticks": [(y(top * k / 4), f"{top * k / 4:.3g}") for k in range(5)],
+        "ticks": [(y(top * k / 4), f"{top * k / 4:.0%}") for k in range(5)],
         "xticks": [(x(k / 4), f"{k / 4:.0%}") for k in range(5)],
         "promised": promised,
         "said": _selective_words(points, every),

@@ -246,6 +246,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "rubric": _pictures.rubric(timing["rubric"]),
         "of": {s["name"]: s for s in sections},
         "first_upper": first_upper,
+        "scenario_words": scenario_words,
         "reasons": timing["reasons"][:3],
         "further": timing["reasons"][3:],
         "number": number,

@@ -25,7 +25,7 @@ def number(value: float | None, digits: int = 2) -> str:
     "A number for people: 0.84, 12.5, –."
     if value is None:
         return "–"
-    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{round(value, digits) + 0.0:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def first_upper(text: str) -> str:
