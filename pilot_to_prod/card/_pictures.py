@@ -322,7 +322,7 @@ def trend(past: Sequence[dict[str, Any]], now: dict[str, Any]) -> dict[str, Any]
     low, high = (0.0, 1.0) if all(0 <= v <= 1 for v in ends) else (min(0.0, *ends), max(ends))
 
     def x(i: int) -> float:
-        return 52 + 486 * i / (len(runs) - 1)
+        return 62 + 476 * i / (len(runs) - 1)
 
     def y(v: float) -> str:
         return f"{160 - 146 * (v - low) / ((high - low) or 1):.1f}"

@@ -74,7 +74,8 @@ def _params_words(label: str) -> str:
     def said(key: str, value: Any) -> str:
         if isinstance(value, bool):
             return key if value else f"not {key}"
-        return f"{key} {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        values = [str(v).strip() or "empty" for v in (value if isinstance(value, list | tuple) else [value])]
+        return f"{key} {', '.join(values)}"
 
     return f" ({', '.join(said(k, v) for k, v in pairs)})" if pairs else ""
 
