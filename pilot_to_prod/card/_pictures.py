@@ -11,6 +11,7 @@ from pilot_to_prod.card._words import first_upper, number, scenario_words
 from pilot_to_prod.spec import safe
 
 CELLS = 4000  # the most that the table of scenarios and slices draws
+ROWS = 200  # the most rows of a table of slices or markets
 GROUPS = 24  # the most that a list of groups draws
 RUNS = 24  # the most that the trend draws
 NODES = 12  # the most that the map of dependencies draws

@@ -249,6 +249,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "scenario_words": scenario_words,
         "reasons": timing["reasons"][:3],
         "further": timing["reasons"][3:],
+        "most": _pictures.ROWS,
         "number": number,
         "SIGN": SIGN,
         "CSS": CSS,
