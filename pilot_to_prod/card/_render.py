@@ -2,13 +2,14 @@
 
 import difflib
 import re
+import unicodedata
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
-from markupsafe import Markup
-
-from pilot_to_prod.card._words import language_name, number, scenario_words
+from pilot_to_prod.card import _pictures
+from pilot_to_prod.card._words import first_upper, language_name, number, scenario_words
 from pilot_to_prod.spec import safe
 
 SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "no promise": "·", "not exercised": "∅"}
@@ -45,62 +46,37 @@ _FAMILY = {
 }
 
 
+_SAME_WORD = 0.6  # of its characters; below, another word stands there
+
+
 def marked(before: str, after: str, limit: int = 300) -> list[tuple[bool, str]]:
-    "The text after, in pieces: (was it changed, text)."
+    "The text after, in pieces: (was it changed, text). Within a word that is mostly the same, only its changed characters."
     before, after = safe(before, limit), safe(after, limit)
     old, new = re.findall(r"\s+|[^\s]+", before), re.findall(r"\s+|[^\s]+", after)
     out: list[tuple[bool, str]] = []
-    for op, _, _, a, b in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        piece = "".join(new[a:b])
-        if piece:
-            out.append((op != "equal", piece))
-    if sum(len(t) for changed, t in out if changed) > 0.8 * max(len(after), 1):
+    changed = 0
+    for op, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if op == "equal":
+            out.append((False, "".join(new[c:d])))
+            continue
+        changed += len("".join(new[c:d]))
+        pairs = list(zip(old[a:b], new[c:d], strict=True)) if b - a == d - c else [("".join(old[a:b]), "".join(new[c:d]))]
+        for was, now in pairs:
+            out += _marked_word(was, now)
+    if changed > 0.8 * max(len(after), 1) and sum(len(t) for c, t in out if c) > 0.5 * len(after):
         return [(False, after)]
-    return out
+    return [(flag, "".join(t for _, t in run)) for flag, run in groupby((o for o in out if o[1]), key=lambda o: o[0])]
 
 
-def _curve_view(curve: dict[str, Any]) -> dict[str, Any]:
-    "A curve with its coordinates in a picture of 250 x 150."
-    points = curve["points"]
-    scale = 1.0 if curve["metric"] != "mae" else max(p["high"] or p["value"] for p in points) * 1.1 or 1.0
-    xs = [p["severity"] for p in points]
-    top = max(xs) or 1.0
-
-    def x(v: float) -> float:
-        return 34 + 208 * v / top
-
-    def y(v: float) -> float:
-        return 128 - 120 * min(max(v / scale, 0), 1)
-
-    line = " ".join(f"{x(p['severity']):.1f},{y(p['value']):.1f}" for p in points)
-    band = [f"{x(p['severity']):.1f},{y(p['high']):.1f}" for p in points] + [
-        f"{x(p['severity']):.1f},{y(p['low']):.1f}" for p in reversed(points)
-    ]
-    ticks = [(f"{y(t * scale):.1f}", number(t * scale, 1)) for t in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
-    last = points[-1]
-    said = f"{number(points[0]['value'])} when clean, {number(last['value'])} at {last['severity']:g}"
-    return curve | {
-        "title": scenario_words(curve["scenario"]).capitalize(),
-        "line": Markup(line),
-        "band": Markup(" ".join(band)),
-        "ticks": ticks,
-        "xticks": [(f"{x(v):.1f}", f"{v:g}") for v in xs],
-        "limit_y": None if curve["limit"] is None else f"{y(curve['limit']):.1f}",
-        "said": said,
-        "css": CSS[curve["verdict"]],
-    }
-
-
-def _whisker(cell: dict[str, Any], limit: float, css: str) -> dict[str, Any]:
-    "An interval with its limit in a picture of 200 x 22."
-    values = [v for v in (cell["low"], cell["high"], cell["value"], limit) if v is not None]
-    low, high = (0.0, 1.0) if all(0 <= v <= 1 for v in values) else (min(values), max(values))
-    span = (high - low) or 1.0
-
-    def x(v: float | None) -> str:
-        return f"{8 + 184 * ((v if v is not None else low) - low) / span:.1f}"
-
-    return {"a": x(cell["low"]), "b": x(cell["high"]), "m": x(cell["value"]), "limit": x(limit), "css": css}
+def _marked_word(was: str, now: str) -> list[tuple[bool, str]]:
+    if was == now:
+        return [(False, now)]
+    found = difflib.SequenceMatcher(None, was, now, autojunk=False)
+    if len(was) > 60 or len(now) > 60 or found.ratio() < _SAME_WORD:
+        return [(True, now)]
+    pieces = [(op != "equal", now[c:d]) for op, _, _, c, d in found.get_opcodes() if d > c]
+    joined = any(unicodedata.category(t[0])[0] == "M" or t[0] == "\u200d" for _, t in pieces)  # a mark belongs to the letter before
+    return [(True, now)] if joined or not any(c for c, _ in pieces) else pieces
 
 
 def _gate_view(gate: dict[str, Any]) -> dict[str, Any]:
@@ -114,8 +90,10 @@ def _gate_view(gate: dict[str, Any]) -> dict[str, Any]:
     }
     if worst is not None and worst["value"] is not None:
         at = f" at {worst['severity']:g}" if worst["severity"] < 1 else ""
-        out["where"] = "" if worst["scenario"] == "clean" else scenario_words(worst["scenario"]) + at
-        out["whisker"] = _whisker(worst, gate["limit"], out["css"])
+        where = [] if worst["scenario"] == "clean" else [scenario_words(worst["scenario"]) + at]
+        where += [f"between {' and '.join(safe(str(g), 80) for g in worst['groups'])}"] if worst.get("groups") else []
+        out["where"] = ", ".join(where)
+        out["whisker"] = _pictures.whisker(worst, gate["limit"], out["css"])
     return out
 
 
@@ -132,7 +110,7 @@ def _languages(content: dict[str, Any]) -> list[dict[str, Any]]:
                     "sign": SIGN[curve["verdict"]],
                     "verdict": curve["verdict"],
                     **last,
-                    "whisker": _whisker(
+                    "whisker": _pictures.whisker(
                         last, curve["limit"] if curve["limit"] is not None else last["value"], CSS[curve["verdict"]]
                     ),
                 }
@@ -140,23 +118,42 @@ def _languages(content: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda f: f["value"])
 
 
-def _heat(content: dict[str, Any]) -> dict[str, Any]:
-    "Share of the clean value kept, scenario x severity."
-    curves = [c for c in content["curves"] if c["points"][0]["value"] and c["exercised"]]
-    levels = sorted({p["severity"] for c in curves for p in c["points"] if p["severity"] > 0})
-    rows: list[dict[str, Any]] = []
-    for c in curves:
-        at = {p["severity"]: p for p in c["points"]}
-        kept = [None if s not in at else at[s]["value"] / c["points"][0]["value"] for s in levels]
-        rows.append(
-            {
-                "name": scenario_words(c["scenario"]).capitalize(),
-                "family": _FAMILY.get(c["family"], c["family"]),
-                "cells": [(None, "") if k is None else (round(min(max(1 - k, 0), 1), 2), f"{k:.0%}") for k in kept],
-                "exercised": c["exercised"],
-            }
-        )
-    return {"levels": [f"{s:g}" for s in levels], "rows": sorted(rows, key=lambda r: (r["family"], r["name"]))}
+_NOT_SHOWN = "•••"  # stands where the promise does not allow a value to be shown
+_METRIC_NAME = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean square error",
+    "recall": "Recall",
+    "ece": "Calibration error",
+    "selected": "Share answered",
+    "mean cost": "Mean cost",
+}
+
+
+def _examples(document: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    "Rows that broke: those of which something may be shown, and those of which nothing may."
+    shown, hidden = [], []
+    for e in document["shown"]["examples"]:
+        before, after = str(e["before"]), str(e["after"])
+        made = {k: safe(str(e[k]), 60) for k in ("truth", "answer", "key")} | {
+            "scenario": scenario_words(e["scenario"]),
+            "severity": f"{e['severity']:g}",
+        }
+        if _NOT_SHOWN in before and before == after:
+            hidden.append(made)
+        else:
+            shown.append(made | {"pieces": marked(before, after), "before": safe(before, 300)})
+    return shown, hidden
+
+
+def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
+    content, made = document["content"], document["made"]
+    if not content["performance"]:
+        return None
+    now = {k: content["performance"][0][k] for k in ("metric", "value", "low", "high")}
+    now |= {"run": "this run", "at": made["on"], "verdict": document["timing"]["verdict"], "version": content["pilot"]["version"]}
+    return _pictures.trend(made.get("past", []), now)
 
 
 def _view(document: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +161,42 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     sign, word, is_ = VERDICT[timing["verdict"]]
     gates = [_gate_view(g) for g in [*content["gates"], *timing["gates"]]]
     curves = [
-        _curve_view(c)
+        c | _pictures.curve(c, CSS[c["verdict"]]) | {"of_family": _FAMILY.get(c["family"], c["family"])}
+        for c in content["curves"]
+        if c["exercised"] and (len(c["points"]) > 2 or c["kind"] not in ("parallel_text", "translated"))
+    ]
+    idle = sorted({scenario_words(c["scenario"]) for c in content["curves"] if not c["exercised"]})
+    rank = {"fails": 0, "undecided": 1, "no promise": 2, "passes": 3, "not exercised": 4}
+    curves = sorted(curves, key=lambda c: (rank[c["verdict"]], c["of_family"], c["title"]))
+    shown, hidden = [], []
+    for e in document["shown"]["examples"]:
+        before, after = str(e["before"]), str(e["after"])
+        made = {k: safe(str(e[k]), 60) for k in ("truth", "answer", "key")} | {
+            "scenario": scenario_words(e["scenario"]),
+            "severity": f"{e['severity']:g}",
+        }
+        if _NOT_SHOWN in before and before == after:
+            hidden.append(made)
+        else:
+            shown.append(made | {"pieces": marked(before, after), "before": safe(before, 300)})
+    return shown, hidden
+
+
+def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
+    content, made = document["content"], document["made"]
+    if not content["performance"]:
+        return None
+    now = {k: content["performance"][0][k] for k in ("metric", "value", "low", "high")}
+    now |= {"run": "this run", "at": made["on"], "verdict": document["timing"]["verdict"], "version": content["pilot"]["version"]}
+    return _pictures.trend(made.get("past", []), now)
+
+
+def _view(document: dict[str, Any]) -> dict[str, Any]:
+    content, timing = document["content"], document["timing"]
+    sign, word, is_ = VERDICT[timing["verdict"]]
+    gates = [_gate_view(g) for g in [*content["gates"], *timing["gates"]]]
+    curves = [
+        c | _pictures.curve(c, CSS[c["verdict"]]) | {"of_family": _FAMILY.get(c["family"], c["family"])}
         for c in content["curves"]
         if c["exercised"] and (len(c["points"]) > 2 or c["kind"] not in ("parallel_text", "translated"))
     ]
@@ -173,17 +205,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     families: dict[str, list[Any]] = {}
     for c in sorted(curves, key=lambda c: (rank[c["verdict"]], c["title"])):
         families.setdefault(_FAMILY.get(c["family"], c["family"]), []).append(c)
-    examples = [
-        e
-        | {
-            "pieces": marked(str(e["before"]), str(e["after"])),
-            "before": safe(str(e["before"]), 300),
-            "scenario": scenario_words(e["scenario"]),
-            "truth": safe(str(e["truth"]), 60),
-            "answer": safe(str(e["answer"]), 60),
-        }
-        for e in document["shown"]["examples"]
-    ]
+    shown, hidden = _examples(document)
     sections = [
         s
         | {
@@ -205,25 +227,35 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "is_ready": is_,
         "css": CSS[timing["verdict"]],
         "sections": sections,
-        "families": families,
+        "drawn": bool(curves or content["heat"]["rows"]),
+        "curves": {
+            "promised": [c for c in curves if c["verdict"] != "no promise"],
+            "others": [c for c in curves if c["verdict"] == "no promise"],
+        },
         "gates": gates,
-        "examples": examples,
+        "examples": shown,
+        "hidden": hidden,
         "languages": _languages(content),
         "idle": idle,
-        "heat": _heat(content),
+        "heat": _pictures.heat(content["heat"], _METRIC_NAME),
+        "map": _pictures.dependency_map(content["dependencies"], content["pilot"]["title"]),
+        "found_words": _pictures.found_words,
+        "selective": _pictures.selective(content["selective"]),
+        "fairness": _pictures.fairness(content["fairness"], _METRIC_NAME),
+        "trend": _trend(document),
+        "rubric": _pictures.rubric(timing["rubric"]),
+        "of": {s["name"]: s for s in sections},
+        "first_upper": first_upper,
+        "scenario_words": scenario_words,
         "reasons": timing["reasons"][:3],
         "further": timing["reasons"][3:],
+        "most": _pictures.ROWS,
         "number": number,
         "SIGN": SIGN,
         "CSS": CSS,
+        "VERDICT": VERDICT,
         "safe": safe,
-        "metric_name": {
-            "accuracy": "Accuracy",
-            "macro_f1": "Macro-F1",
-            "mae": "Mean absolute error",
-            "recall": "Recall",
-            "mean cost": "Mean cost",
-        },
+        "metric_name": _METRIC_NAME,
     }
 
 

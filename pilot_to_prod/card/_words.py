@@ -1,5 +1,6 @@
 """The card's sentences."""
 
+import ast
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -24,7 +25,12 @@ def number(value: float | None, digits: int = 2) -> str:
     "A number for people: 0.84, 12.5, –."
     if value is None:
         return "–"
-    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{round(value, digits) + 0.0:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def first_upper(text: str) -> str:
+    "German text, German mixed in: the rest stays as it is."
+    return text[:1].upper() + text[1:]
 
 
 @cache
@@ -44,9 +50,34 @@ def scenario_words(label: str) -> str:
         return {"parallel text": f"{name} text", "code switch": f"{name} mixed in", "translated": f"translated to {name}"}.get(
             kind, f"{kind}, {name}"
         )
-    return {"mcar": "missing at random", "mar": "missing by other fields", "mnar": "missing by own value"}.get(kind, kind) + (
-        label[label.index("(") :] if "(" in label else ""
-    )
+    needed = re.fullmatch(r"dependency_(late|stale|absent)\(dependency=(['\"])(.+)\2\)", label)
+    if needed:
+        return f"{needed.group(3)} {needed.group(1)}"
+    return {"mcar": "missing at random", "mar": "missing by other fields", "mnar": "missing by own value"}.get(
+        kind, kind
+    ) + _params_words(label)
+
+
+@cache
+def _params_words(label: str) -> str:
+    " (toward app, padded) for what stands in the brackets of a label; as it is where that is no list of names and values."
+    if "(" not in label:
+        return ""
+    as_it_is = label[label.index("(") :]
+    try:
+        call = ast.parse(label, mode="eval").body
+        assert isinstance(call, ast.Call) and not call.args
+        pairs = [(str(k.arg).replace("_", " "), ast.literal_eval(k.value)) for k in call.keywords]
+    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError):
+        return as_it_is
+
+    def said(key: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return key if value else f"not {key}"
+        values = [str(v).strip() or "empty" for v in (value if isinstance(value, list | tuple) else [value])]
+        return f"{key} {', '.join(values)}"
+
+    return f" ({', '.join(said(k, v) for k, v in pairs)})" if pairs else ""
 
 
 def _cells(gate: Judged, wanted: Verdict) -> str:
