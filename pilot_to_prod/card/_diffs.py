@@ -230,7 +230,8 @@ def notes(document: Mapping[str, Any], pilot: str | Path | None = None) -> list[
     file = "" if path is None else path.as_posix()
     out = []
     for g in document["gates"]:
-        if g["outcome"] in ("worse", "cannot be compared"):
+        moved = not g["promise_changed"] and _verdict(g["a"]) != _verdict(g["b"])
+        if g["outcome"] == "worse" or (g["outcome"] == "cannot be compared" and moved):
             level, word = ("error", "Worse") if g["outcome"] == "worse" else ("warning", "Cannot be compared")
             out.append(Note(level, f"{word}: {safe(g['name'], 120)}", _why(g), file, _line(at, g["name"], g["section"])))
     gone = {g["name"] for g in document["gates"] if g["outcome"] == "worse"}
@@ -243,7 +244,7 @@ def notes(document: Mapping[str, Any], pilot: str | Path | None = None) -> list[
         title = f"Worse: market {safe(m['market'], 120)}"
         out += [Note("error", title, _why(m), file, 1 if at else None)] if m["outcome"] == "worse" else []
     for p in document["promise"]:
-        said = f"{p['what']}: {told(p['a'])} → {told(p['b'])} ({p['how']})"
+        said = f"{told(p['what'])}: {told(p['a'])} → {told(p['b'])} ({p['how']})"
         out.append(
             Note("warning", f"The promise changed: {safe(p['name'], 120)}", said, file, _line(at, p["name"], "performance"))
         )
@@ -337,7 +338,7 @@ def text(document: Mapping[str, Any], width: int | None = None, color: bool = Fa
         page.head("The promise itself changed: these gates cannot be compared")
         page.table(
             [
-                ("", shown(p["name"], 100), p["what"], f"{shown(told(p['a']), 100)} → {shown(told(p['b']), 100)}", p["how"])
+                ("", shown(p["name"], 100), shown(p["what"], 90), f"{shown(told(p['a']), 100)} → {shown(told(p['b']), 100)}", p["how"])
                 for p in document["promise"]
             ]
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from pilot_to_prod.card._escape import logged, shown
 from pilot_to_prod.card._words import number, scenario_words
+from pilot_to_prod.spec import RUBRIC
 
 WIDTH = 100  # where nobody says how wide it is
 SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "block": "✗", "hold": "?", "promote": "✓"}
@@ -56,7 +57,7 @@ class Page:
     "Lines, of which each may be painted."
 
     def __init__(self, width: int | None, color: bool) -> None:
-        self.width, self.color = max(width or WIDTH, 40), color
+        self.width, self.color = max(width or WIDTH, 60), color  # a narrower one breaks lines itself
         self.lines: list[str] = []
 
     def paint(self, text: str, sign: str = "", bold: bool = False) -> str:
@@ -65,17 +66,19 @@ class Page:
 
     def say(self, text: str = "", first: str = "", rest: str | None = None, sign: str = "", bold: bool = False) -> None:
         "A paragraph, its later lines indented as `rest` says."
-        later = " " * wide(first) if rest is None else rest
+        text, later = shown(text, 4000), " " * wide(first) if rest is None else rest
         for i, line in enumerate(wrapped(text, self.width - max(wide(first), wide(later)))):
             self.lines.append(self.paint(((later if i else first) + line).rstrip(), sign, bold))
 
     def head(self, text: str) -> None:
-        self.lines += ["", self.paint(text, bold=True)]
+        self.lines.append("")
+        self.say(text, bold=True)
 
     def table(self, rows: Sequence[Sequence[str]], right: Sequence[int] = (), signed: bool = True) -> None:
         "Rows as columns: texts wrap where they are too wide; columns of `right` are numbers; the first holds a sign to paint by."
         if not rows:
             return
+        rows = [[shown(v, 4000) for v in r] for r in rows]
         widths = _fitted(rows, self.width - 2, right)
         for row in rows:
             cells = [wrapped(v, w) for v, w in zip(row, widths, strict=True)]
@@ -198,7 +201,7 @@ def _markets(page: Page, markets: Sequence[dict[str, Any]]) -> None:
 
 def _tested(page: Page, rubric: dict[str, Any]) -> None:
     page.head(f"ML Test Score {rubric['value']:g} of 7: {rubric['band']}")
-    said = ", ".join(f"{n} {v:g}" for n, v in rubric["sections"].items())
+    said = ", ".join(f"{n} {rubric['sections'][n]:g}" for n in RUBRIC)
     page.say(f"{said}. The smallest counts.", "  ")
     for t in rubric["tests"]:
         if t["section"] == rubric["weakest"] and t["score"] < 1:

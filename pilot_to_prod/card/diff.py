@@ -484,25 +484,39 @@ def _stricter(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     return "stricter" if (b["limit"] > a["limit"]) == b["at_least"] else "looser"
 
 # %% ../../nbs/api/30_card_diff.ipynb #0d9af883
-def _cells_said(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    "Scenarios and severities that a gate is about on one card only."
+def _cells_said(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
+    "Scenarios and severities that a gate is about on one card only, in one entry."
     then, now = ({(c["scenario"], c["severity"]) for c in g["cells"]} for g in (a, b))
-    for cells, how in ((now - then, "added"), (then - now, "removed")):
-        for scenario, severity in sorted(cells):
-            said = f"{scenario} at {severity:g}"
-            yield _said(name, "scenarios", said if how == "removed" else None, said if how == "added" else None, how)
+    gone, new = _at_words(then - now), _at_words(now - then)
+    return [_said(name, "scenarios", gone, new, _how(gone, new))] if gone or new else []
 
 
-def _suite_said(a: Scorecard, b: Scorecard) -> Iterator[dict[str, Any]]:
-    "Scenarios that only one card replayed, each with its severities."
-    then, now = (
-        {c["scenario"]: sorted(p["severity"] for p in c["points"][1:]) for c in x.document["content"]["curves"]} for x in (a, b)
-    )
-    for name, before, after in _both(then, now):
+def _at_words(cells: Iterable[tuple[str, float]]) -> str | None:
+    "typos at 0.1, 0.3; mojibake at 0.3."
+    of: dict[str, list[str]] = {}
+    for scenario, severity in sorted(cells):
+        of.setdefault(scenario, []).append(f"{severity:g}")
+    return "; ".join(f"{s} at {', '.join(v)}" for s, v in of.items()) or None
+
+
+def _how(a: Any, b: Any) -> str:
+    return "added" if not a else "removed" if not b else "changed"
+
+
+def _suite_said(a: Scorecard, b: Scorecard) -> list[dict[str, Any]]:
+    "Scenarios that were replayed otherwise: one entry for all whose severities changed alike."
+    cards = [
+        {c["scenario"]: tuple(p["severity"] for p in c["points"][1:]) for c in x.document["content"]["curves"]} for x in (a, b)
+    ]
+    alike: dict[Any, list[str]] = {}
+    for name, before, after in _both(*cards):
         if before != after:
-            how = "added" if before is None else "removed" if after is None else "changed"
-            one, other = (None if v is None else f"{name} at {', '.join(f'{s:g}' for s in v)}" for v in (before, after))
-            yield _said("suite", "scenarios", one, other, how)
+            alike.setdefault((before, after), []).append(name)
+    out = []
+    for (before, after), names in alike.items():
+        one, other = (None if v is None else ", ".join(f"{s:g}" for s in v) for v in (before, after))
+        out.append(_said("suite", f"severities of {'; '.join(names)}", one, other, _how(before, after)))
+    return out
 
 # %% ../../nbs/api/30_card_diff.ipynb #e4302eae
 def _gate_changes(
@@ -655,7 +669,10 @@ def _rubric_change(a: Scorecard, b: Scorecard) -> dict[str, Any]:
 
 def _hash_changes(a: Scorecard, b: Scorecard) -> list[dict[str, Any]]:
     out = []
-    for name, then, now in _both(*(c.document["content"]["hashes"] for c in (a, b))):
+    first = ("spec", "data", "model", "evidence")
+    known = [c.document["content"]["hashes"] for c in (a, b)]
+    for name in [*first, *sorted({*known[0], *known[1]} - {*first})]:
+        then, now = (k.get(name) for k in known)
         texts = [v if v is None or isinstance(v, str) else hash_json(v) for v in (then, now)]
         out.append({"name": name, "a": texts[0], "b": texts[1], "same": texts[0] == texts[1]})
     return out
@@ -764,7 +781,9 @@ def _summed(document: Mapping[str, Any]) -> dict[str, Any]:
         if verdicts[0] == verdicts[1]
         else f"The verdict went from {verdicts[0]} to {verdicts[1]}"
     )
-    first = f"The promise itself changed in {_count(len(document['promise']), 'place')}. " if document["promise"] else ""
+    changed = {p["name"] for p in document["promise"] if not _of_suite(p)}
+    first = f"The promise itself changed: {_count(len(changed), 'gate')}. " if changed else ""
+    first += "Other scenarios or severities were replayed. " if any(map(_of_suite, document["promise"])) else ""
     kinds = {"gate": "promise", "cell": "number", "lines": "number", "facts": "fact", "markets": "market"}
     of = [(kinds[k], x["outcome"]) for k, x in _everything(document)]
     told = [
@@ -778,6 +797,10 @@ def _summed(document: Mapping[str, Any]) -> dict[str, Any]:
         "counts": {o.replace(" ", "_"): n for o, n in counts.items()},
         "sentence": f"{first}{moved}; {news}. {_count(document['method']['compared'], 'number')} were compared together.",
     }
+
+
+def _of_suite(entry: Mapping[str, Any]) -> bool:
+    return str(entry["what"]).startswith("severities of ")
 
 
 def _count(n: int, what: str) -> str:
