@@ -54,12 +54,18 @@ def rich() -> Scorecard:
     made = evidence_of(spec, n=3000)
     i, clean = np.arange(3000), made.clean.copy()
     clean[5] = FAULT
-    slices = made.slices | {f"market={m}": i % 3 == k for k, m in enumerate(("GB", "IE", "US"))} | {f"sex={s}": i % 2 == k for k, s in enumerate("mf")}
+    slices = (
+        made.slices
+        | {f"market={m}": i % 3 == k for k, m in enumerate(("GB", "IE", "US"))}
+        | {f"sex={s}": i % 2 == k for k, s in enumerate("mf")}
+    )
     fault = {"scenario": "typos", "severity": 0.1, "seed": 0, "key": "k1", "error": "ValueError", "message": "no"}
     score = np.where(clean >= 0, SCALE * 8 // 10, -1).astype(np.int32)
     made = replace(made, slices=slices, clean=clean, clean_score=score, clusters=i // 4, faults=pd.DataFrame([fault]))
     fact = Fact("outcomes", "days saved", 2.5, (1.5, 3.5), 200)
-    return scorecard(spec, made, [fact], now=TODAY, baselines={"promoted": None}, past=[{"verdict": "hold"}], provenance={"environment": "x"})
+    return scorecard(
+        spec, made, [fact], now=TODAY, baselines={"promoted": None}, past=[{"verdict": "hold"}], provenance={"environment": "x"}
+    )
 
 
 def regression() -> Scorecard:
@@ -90,7 +96,9 @@ def test_every_kind_of_card_keeps_the_schema(made):
     assert wrong(made().document) == []
 
 
-@pytest.mark.parametrize(("name", "kinds"), [("feedback", ["typos", "parallel_text", "dependency_absent"]), ("credit", ["mcar", "label_pairs"])])
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("feedback", ["typos", "parallel_text", "dependency_absent"]), ("credit", ["mcar", "label_pairs"])]
+)
 def test_cards_of_the_shipped_pilots_keep_the_schema(name, kinds):
     pilot = Pilot.load(name)
     known = [k for k in kinds if k in {s.name for s, _ in suite("deep", pilot.spec)}]
@@ -134,7 +142,10 @@ def test_schema_says_which_parts_may_differ_between_two_runs():
     p = schema["properties"]
     said = {n: p[n]["x-part"] for n in ("content", "timing", "made", "shown")}
     assert said == {"content": "hashed", "timing": "latency", "made": "clock", "shown": "shown"}
-    assert p["timing"]["properties"]["rubric"]["x-part"] == "host" and p["content"]["properties"]["gates"]["items"]["x-part"] == "hashed"
+    assert (
+        p["timing"]["properties"]["rubric"]["x-part"] == "host"
+        and p["content"]["properties"]["gates"]["items"]["x-part"] == "hashed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +177,11 @@ def test_published_schemas_are_those_of_the_package():
 
 @pytest.mark.parametrize(
     ("schema", "says"),
-    [("pilot-to-prod/scorecard/1", "p2p run"), ("pilot-to-prod/scorecard/3", "pip install"), ("pilot-to-prod/scorecard/x", "p2p run")],
+    [
+        ("pilot-to-prod/scorecard/1", "p2p run"),
+        ("pilot-to-prod/scorecard/3", "pip install"),
+        ("pilot-to-prod/scorecard/x", "p2p run"),
+    ],
 )
 def test_card_of_another_version_is_refused_with_what_to_do(tmp_path, schema, says):
     (tmp_path / "card.json").write_text(json.dumps(card_of().document | {"schema": schema}), encoding="utf-8")
@@ -243,7 +258,11 @@ def fields(line: str) -> tuple[str, dict[str, str], str]:
 
 def test_each_broken_promise_is_an_error_at_its_line(tmp_path):
     spec = promise(outcomes=[], adoption=None)
-    text = "name: whole\ngates:\n" + "".join(f"  - {{name: {g.name}, metric: {g.metric}}}\n" for g in spec.gates) + "behaviour:\n  - says: Odd ones go to a person.\n"
+    text = (
+        "name: whole\ngates:\n"
+        + "".join(f"  - {{name: {g.name}, metric: {g.metric}}}\n" for g in spec.gates)
+        + "behaviour:\n  - says: Odd ones go to a person.\n"
+    )
     (tmp_path / "pilot.yaml").write_text(text, encoding="utf-8")
     card = card_of(spec, latency=80.0)
     found = [fields(line) for line in card.annotations(tmp_path / "pilot.yaml")]
@@ -300,7 +319,10 @@ def harmless_sheet(text: str) -> None:
 
 def harmless_text(text: str) -> None:
     "No control characters, and no line that a workflow takes for a command."
-    assert not set(text) & ({chr(i) for i in range(32)} - {"\n"} | {"\x7f", "\x9b", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))})
+    assert not set(text) & (
+        {chr(i) for i in range(32)} - {"\n"}
+        | {"\x7f", "\x9b", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+    )
     assert not re.search(r"(?m)^\s*::", text) and "##[" not in text
     assert len(text) < 200_000
 
@@ -363,9 +385,17 @@ def a_run(top: Path, number: int, spec: Spec, evidence: Evidence, now=TODAY) -> 
     card = scorecard(spec, evidence, now=now)
     for form in ("html", "json", "xml", "md"):
         card.save(run / f"scorecard.{form}")
-    names = [f"scorecard.{f}" for f in ("html", "json", "xml", "md")] + [f"evidence/{p.name}" for p in (run / "evidence").iterdir()]
+    names = [f"scorecard.{f}" for f in ("html", "json", "xml", "md")] + [
+        f"evidence/{p.name}" for p in (run / "evidence").iterdir()
+    ]
     outputs = {n: file_hash(str(run / n)) for n in names}
-    said = {"name": "scorecard", "status": "done", "seconds": 1.0, "started": f"2026-11-{number:02d}T06:00:00+00:00", "outputs": outputs}
+    said = {
+        "name": "scorecard",
+        "status": "done",
+        "seconds": 1.0,
+        "started": f"2026-11-{number:02d}T06:00:00+00:00",
+        "outputs": outputs,
+    }
     write_json(run / "records" / "scorecard.json", said)
     entry = {"run": run.name, "pilot": spec.name, "records": {"scorecard": hash_json(said)}, "at": said["started"], "look": 1}
     entry |= {n: evidence.pilot[n] for n in ("spec", "data", "model")} | {"verdict": card.verdict, "card": card.hash}
@@ -394,7 +424,9 @@ def test_newest_card_is_shown(runs, p2p):
     assert code == 0 and json.loads(out)["timing"]["verdict"] == "promote"
 
 
-@pytest.mark.parametrize(("form", "begins"), [("html", "{%"), ("junit", "<testsuites"), ("md", "# "), ("annotations", "::"), ("csv", "kind,")])
+@pytest.mark.parametrize(
+    ("form", "begins"), [("html", "{%"), ("junit", "<testsuites"), ("md", "# "), ("annotations", "::"), ("csv", "kind,")]
+)
 def test_other_forms(runs, p2p, form, begins):
     code, out, _ = p2p("card", "show", "whole", "--as", form, "--output", f"out/card.{'xml' if form == 'junit' else 'md'}")
     assert code == 0 and (out.startswith(begins) or form == "html" and "<!doctype html>" in out[:20])
@@ -409,7 +441,9 @@ def test_unknown_card_is_a_usage_error(runs, p2p):
 
 
 def test_schemas_are_printed(p2p):
-    assert json.loads(p2p("card", "schema")[1]) == card_schema() and json.loads(p2p("card", "schema", "diff")[1]) == diff_schema()
+    assert (
+        json.loads(p2p("card", "schema")[1]) == card_schema() and json.loads(p2p("card", "schema", "diff")[1]) == diff_schema()
+    )
 
 
 def test_annotations_of_a_pilot_at_hand(runs, p2p):
@@ -443,7 +477,18 @@ def test_untouched_run_is_verified(runs, p2p):
     assert code == 0 and "all as it was judged" in out
 
 
-@pytest.mark.parametrize("name", ["scorecard.json", "scorecard.html", "scorecard.md", "scorecard.xml", "evidence/typing.parquet", "record.json", "records/scorecard.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scorecard.json",
+        "scorecard.html",
+        "scorecard.md",
+        "scorecard.xml",
+        "evidence/typing.parquet",
+        "record.json",
+        "records/scorecard.json",
+    ],
+)
 def test_one_changed_byte_is_found(runs, p2p, name):
     path = runs / "whole" / "0002-0000000002" / name
     data = bytearray(path.read_bytes())
@@ -465,7 +510,9 @@ def test_edited_form_and_reformatted_json_are_found_without_a_run(tmp_path, p2p,
         card.save(tmp_path / f"card.{form}")
     assert states(p2p, "card.json")[0] == 0
     (tmp_path / "card.html").write_text(card.html().replace("Promote", "Promoted"), encoding="utf-8")
-    assert states(p2p, "card.json") == (4, states(p2p, "card.json")[1]) and states(p2p, "card.json")[1]["card.html"] == "changed"
+    assert (
+        states(p2p, "card.json") == (4, states(p2p, "card.json")[1]) and states(p2p, "card.json")[1]["card.html"] == "changed"
+    )
     card.save(tmp_path / "card.html")
     document = card.document | {"made": {"on": "2020-01-01", "past": []}}
     (tmp_path / "card.json").write_text(json.dumps(document), encoding="utf-8")
@@ -473,7 +520,9 @@ def test_edited_form_and_reformatted_json_are_found_without_a_run(tmp_path, p2p,
     changed = copy.deepcopy(card.document)
     changed["timing"]["verdict"] = "hold"
     (tmp_path / "card.json").write_text(json.dumps(changed), encoding="utf-8")
-    assert states(p2p, "card.json")[1]["timing_hash"] == "changed" and hashes(changed)["content_hash"] == changed["content_hash"]
+    assert (
+        states(p2p, "card.json")[1]["timing_hash"] == "changed" and hashes(changed)["content_hash"] == changed["content_hash"]
+    )
 
 
 def test_evidence_of_another_run_is_found(runs, p2p):

@@ -338,7 +338,13 @@ def text(document: Mapping[str, Any], width: int | None = None, color: bool = Fa
         page.head("The promise itself changed: these gates cannot be compared")
         page.table(
             [
-                ("", shown(p["name"], 100), shown(p["what"], 90), f"{shown(told(p['a']), 100)} → {shown(told(p['b']), 100)}", p["how"])
+                (
+                    "",
+                    shown(p["name"], 100),
+                    shown(p["what"], 90),
+                    f"{shown(told(p['a']), 100)} → {shown(told(p['b']), 100)}",
+                    p["how"],
+                )
                 for p in document["promise"]
             ]
         )

@@ -167,7 +167,7 @@ class Pair:
             return None
         if w.slice and not np.array_equal(self.a.rows(w.slice), self.b.rows(w.slice)):
             return Compared(why="the slice holds other rows now")
-        if any(e.truths and any(e.truths[i] is not None for i in c) for e, c in zip((self.a, self.b), cells, strict=True)):
+        if any(_moved(e, c) for e, c in zip((self.a, self.b), cells, strict=True)):
             return None
         touched = _touched(self, w, cells, n, value)
         if touched is None:
@@ -191,6 +191,13 @@ def _touched(pair: Pair, w: Where, cells: Sequence[Sequence[int]], n: Any, value
     return None
 
 
+def _moved(evidence: Evidence, cells: Sequence[int]) -> bool:
+    "Whether a scenario changed the truth or left rows out: then the rows of two runs do not belong together one by one."
+    gone = GONE if evidence.task == "regression" else LEFT_OUT
+    other = evidence.truths and any(evidence.truths[i] is not None for i in cells)
+    return bool(other) or any(bool((evidence.answers[i] == gone).any()) for i in cells)
+
+
 def _by_estimate(pair: Pair, w: Where, cells: Sequence[int], touched: bool) -> Compared | None:
     "By `Evidence.estimate`, the other run as what it is compared with."
     if w.metric in ("ece", "rmse", "selective_risk", "latency_p95", "mean cost"):
@@ -205,8 +212,9 @@ def _by_estimate(pair: Pair, w: Where, cells: Sequence[int], touched: bool) -> C
         return paired_shares(e)
     if short := getattr(e, "short", ""):
         return Compared(why=short)
+    change = e.value if w.metric == "mae" else -e.value  # a drop of an error is its rise
     return _normal(
-        -e.value, e.se, "the same rows, bootstrap" if w.metric == "macro_f1" else "the same rows", getattr(e, "df", np.inf)
+        change, e.se, "the same rows, bootstrap" if w.metric == "macro_f1" else "the same rows", getattr(e, "df", np.inf)
     )
 
 # %% ../../nbs/api/30_card_diff.ipynb #d1b13da6
@@ -219,8 +227,7 @@ def _by_rows(pair: Pair, w: Where, cells: Sequence[Sequence[int]], touched: bool
         keep &= pair.b.truth == pair.b.labels.index(str(w.label))
     if touched:
         keep &= np.any([pair.b.touched[j] for j in cells[1]], axis=0)
-    gone = GONE if pair.b.task == "regression" else LEFT_OUT
-    if any((e.answers[i] == gone).any() for e, c in ((pair.a, cells[0]), (pair.b, cells[1])) for i in c) or not keep.any():
+    if not keep.any():
         return None
     now, then = (_hits(e, w.metric, c)[keep] for e, c in ((pair.b, cells[1]), (pair.a, cells[0])))
     clusters = None if pair.b.clusters is None else pair.b.clusters[keep]
@@ -294,6 +301,11 @@ def _both(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> Iterator[tuple[Any, Any
         yield key, a.get(key), b.get(key)
 
 
+def _ordered(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> list[tuple[Any, Any, Any]]:
+    "As `_both`, by name: cards list slices worst first, which differs from card to card."
+    return sorted(_both(a, b), key=lambda x: tuple(map(str, (*x[0][0], x[0][1]))))
+
+
 def _gates(card: Scorecard) -> dict[Any, Mapping[str, Any]]:
     return _named([*card.document["content"]["gates"], *card.document["timing"]["gates"]], "name")
 
@@ -316,10 +328,10 @@ def _asked_of_rows(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Asked
         m = now or then
         name = m["metric"] if m["label"] is None else f"{m['metric']} of {m['label']}"
         yield Asked("clean rows", name, Where(m["metric"], label=m["label"]), _up(m["metric"]), then, now)
-    for _, then, now in _both(*(_named(c["slices"], "slice", "metric") for c in (a, b))):
+    for _, then, now in _ordered(*(_named(c["slices"], "slice", "metric") for c in (a, b))):
         s = now or then
         yield Asked("slice", s["slice"], Where(s["metric"], slice=s["slice"]), _up(s["metric"]), then, now)
-    for _, then, now in _both(*(_named(_of_groups(c), "slice", "metric", "label") for c in (a, b))):
+    for _, then, now in _ordered(*(_named(_of_groups(c), "slice", "metric", "label") for c in (a, b))):
         g = now or then
         where = Where(g["metric"], label=g["label"], slice=g["slice"])
         yield Asked("group", f"{g['metric']} of {g['label']}, {g['slice']}", where, _up(g["metric"]), then, now)
@@ -337,7 +349,7 @@ def _of_groups(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 # %% ../../nbs/api/30_card_diff.ipynb #821790b7
 def _asked_of_curves(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Asked]:
     "Points of scenarios that both cards have; how many rows they stand on is how many there are."
-    for _, then, now in _both(*(_named(c["curves"], "scenario", "metric") for c in (a, b))):
+    for _, then, now in _ordered(*(_named(c["curves"], "scenario", "metric") for c in (a, b))):
         if not (then and now and then["exercised"] and now["exercised"]):
             continue
         points = [
@@ -362,7 +374,7 @@ def _n_of(point: Mapping[str, Any], n: int) -> int:
         z2**2 * (half**2 - 0.25),
     )  # half = z·√(n·p·(1 − p) + z²/4) ÷ (n + z²)
     told = (sqrt(b * b - 4 * a * c) - b) / (2 * a)
-    return n if told > 0.98 * n else int(told)
+    return n if told > 0.98 * n else round(told)
 
 # %% ../../nbs/api/30_card_diff.ipynb #7d0c8996
 def _asked(a: Scorecard, b: Scorecard) -> list[Asked]:
