@@ -1,4 +1,4 @@
-"""README.md from nbs/index.ipynb, and the published schema from the package. With --write it writes, without it compares."""
+"""README.md from nbs/index.ipynb, and the published schemas from the package. With --write it writes, without it compares."""
 
 import json
 import sys
@@ -34,9 +34,18 @@ def schema() -> str:
     return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
+def card_schemas() -> dict[str, str]:
+    "The JSON Schemas of a card and of a diff of two, by file name."
+    from pilot_to_prod.card._schema import card_schema, diff_schema
+
+    found = {"scorecard-2.json": card_schema(), "card-diff-1.json": diff_schema()}
+    return {n: json.dumps(s, indent=1, ensure_ascii=False) + "\n" for n, s in found.items()}
+
+
 def main() -> int:
     "Write or compare."
     made = {ROOT / "README.md": rendered(), ROOT / "nbs" / "schemas" / "pilot.json": schema()}
+    made |= {ROOT / "nbs" / "schemas" / n: text for n, text in card_schemas().items()}
     stale = [p for p, text in made.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     for path in stale:
         if "--write" in sys.argv:

@@ -22,7 +22,7 @@ from .rubric import rubric
 from ..evidence import Evidence
 from ..evidence.statistics import ALPHA, alpha_of_look
 from ..gates import SECTIONS, Fact, Judged, Judgement, Verdict, attested, judge, judge_market, markets_of
-from ..spec import Outcome, Spec, hash_json
+from ..spec import Outcome, Spec, hash_json, safe
 
 # %% ../../nbs/api/20_card.ipynb #faf4db01
 def facts_of(
@@ -223,7 +223,7 @@ def _reasons(sections: Sequence[Section], spec: Spec) -> list[dict[str, str]]:
 
 # %% ../../nbs/api/20_card.ipynb #fc6e6dae
 class Scorecard:
-    "A judged pilot. Shows itself; `verdict`, `sections`, `document`, `save` to .html, .json, .xml (JUnit) or .md."
+    "A judged pilot. Shows itself; `verdict`, `sections`, `document`, `save` to .html, .json, .xml (JUnit), .md, .txt or .csv."
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -266,36 +266,66 @@ class Scorecard:
 
         return junit(self.document)
 
+    def text(
+        self,
+        width: int | None = None,  # columns; None: 100
+        color: bool = False,
+    ) -> str:
+        "For a terminal."
+        from pilot_to_prod.card._terminal import card
+
+        return card(self.document, width, color)
+
+    def csv(self) -> str:
+        "A row a number or fact; text that a spreadsheet would compute is made text."
+        from pilot_to_prod.card._csv import of_card
+
+        return of_card(self.document)
+
+    def annotations(
+        self,
+        pilot: str | Path | None = None,  # its pilot.yaml, so that each stands at its line
+    ) -> list[str]:
+        "Commands that a GitHub workflow shows as annotations: an error a broken promise, a warning for what is undecided or missing."
+        from pilot_to_prod.card._annotations import github, of_card, places
+
+        path = None if pilot is None else Path(pilot)
+        found = of_card(self.document, path.as_posix(), places(path)) if path else of_card(self.document)
+        return github(found)
+
     def json(self) -> str:
         return json.dumps(self.document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
 
     def save(
         self,
-        path: str | Path | None,  # .html, .json, .xml or .md; None: nothing is written
+        path: str | Path | None,  # .html, .json, .xml, .md, .txt or .csv; None: nothing is written
     ) -> Path | None:
         "Write the card in the form that the ending names; written aside and renamed. Raises ValueError for another ending."
         if path is None:
             return None
         path = Path(path)
-        forms = {".html": self.html, ".json": self.json, ".xml": self.junit, ".md": self.markdown}
+        forms = {".html": self.html, ".json": self.json, ".xml": self.junit, ".md": self.markdown, ".txt": self.text, ".csv": self.csv}
         if path.suffix not in forms:
             raise ValueError(f"{path}: a card is saved as {', '.join(forms)}; got {path.suffix or 'no ending'!r}.")
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(path.name + ".part")
-        aside.write_text(forms[path.suffix](), encoding="utf-8")
+        aside.write_bytes(forms[path.suffix]().encode())
         aside.replace(path)
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> "Scorecard":
-        "A card from its JSON. Raises ValueError where its hashes do not hold."
+        "A card from its JSON, here or on another file system. Raises ValueError for another schema, and where its hashes do not hold."
+        source = Path(path) if isinstance(path, str) else path
         try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            document = json.loads(source.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as e:
             raise ValueError(f"{path}: not a card: {e}.") from None
-        whole = isinstance(document, dict) and {"content", "timing", "made", "shown"} <= set(document)
-        if not whole or document.get("schema") != SCHEMA:
-            raise ValueError(f"{path}: not a card of schema {SCHEMA}.")
+        got = document.get("schema") if isinstance(document, dict) else None
+        if got != SCHEMA and str(got).startswith(SCHEMA.rpartition("/")[0]):
+            raise ValueError(f"{path}: this version reads cards of schema {SCHEMA}; got {safe(got, 80)}. {_version_hint(str(got))}")
+        if got != SCHEMA or not {"content", "timing", "made", "shown"} <= set(document):
+            raise ValueError(f"{path}: not a card of schema {SCHEMA}; got {safe(got, 80) if got != SCHEMA else 'a part of one'}.")
         bad = [n for n, h in hashes(document).items() if document.get(n) != h]
         if bad:
             raise ValueError(f"{path}: {' and '.join(bad)} do not hold: the card was changed after it was judged.")
@@ -304,6 +334,15 @@ class Scorecard:
     def __repr__(self) -> str:
         return f"<scorecard {self.document['content']['pilot']['name']}: {self.verdict}>"
 
+    def __str__(self) -> str:
+        from shutil import get_terminal_size
+
+        return self.text(get_terminal_size((100, 24)).columns)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        made = {"text/plain": self.text(), "text/markdown": self.markdown(), "text/html": self._repr_html_()}
+        return {k: v for k, v in made.items() if (not include or k in include) and k not in (exclude or ())}
+
     def _repr_html_(self) -> str:
         from html import escape
 
@@ -311,6 +350,14 @@ class Scorecard:
         return (
             f'<iframe title="Production scorecard" srcdoc="{escape(self.html(), quote=True)}" style="{look}" sandbox></iframe>'
         )
+
+
+def _version_hint(got: str) -> str:
+    "What to do about a card of another version."
+    own, other = (v.rpartition("/")[2] for v in (SCHEMA, got))
+    newer = other.isdecimal() and int(other) > int(own)
+    return "Upgrade: pip install --upgrade pilot-to-prod" if newer else "Judge it again, from the same evidence: p2p run PILOT"
+
 
 # %% ../../nbs/api/20_card.ipynb #d585adaa
 def hashes(document: dict[str, Any]) -> dict[str, str]:

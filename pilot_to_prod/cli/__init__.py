@@ -11,6 +11,7 @@ from pilot_to_prod import __version__
 from pilot_to_prod.cli._common import BLOCK, ERROR, HOLD, INTERRUPT, PROMOTE, USAGE, aligned, located, numbers
 from pilot_to_prod.cli.approval import promote, sign
 from pilot_to_prod.cli.gates import gates
+from pilot_to_prod.cli.card import card
 from pilot_to_prod.cli.notices import notices, tell, told
 from pilot_to_prod.cli.runs import runs
 from pilot_to_prod.cli.schedule import schedule, when_due
@@ -24,6 +25,7 @@ def cli() -> None:
 
 cli.add_command(runs)
 cli.add_command(gates)
+cli.add_command(card)
 cli.add_command(notices)
 cli.add_command(schedule)
 cli.add_command(sign)
