@@ -83,11 +83,17 @@ def explored() -> Scorecard:
 
 def everything(text: str | None = None) -> Scorecard:
     "A blocked card with everything in it; with a text, that text stands wherever data reach the card."
-    return _everything(text) if text is None or len(text) < 10_000 else _everything.__wrapped__(text)
+    return _everything(text) if text is None or len(text) < 10_000 else made_anew(text)
 
 
 @cache
 def _everything(text: str | None) -> Scorecard:
+    return made_anew(text)
+
+
+def made_anew(text: str | None = None) -> Scorecard:
+    "As `everything`, judged again."
+
     def name(plain: str) -> str:
         "What is called so; several that are called by the same text stay apart."
         return plain if text is None else f"{text} {plain}"
@@ -97,7 +103,7 @@ def _everything(text: str | None) -> Scorecard:
     groups = [name(g) for g in ("under 30", "30 to 60", "over 60")]
     form, office, typing = name("form"), name("office"), name("typos")
     spec = _promise_of(name, text, kinds[0], markets[2], form, office)
-    n = 6000
+    n = 4000
     made = evidence_of(spec, n=n)
     i = np.arange(n)
     odd = made.slices["odd"]
@@ -123,7 +129,7 @@ def _everything(text: str | None) -> Scorecard:
         for kind, b in (("dependency_late", 0.1), ("dependency_stale", 0.3), ("dependency_absent", 0.9))
     ]
     idle = replace(cell("homoglyphs", "encoding", 0.3, n), exercised=False, eligible=9, delivered=3, changed=3)
-    made = replace(made, clean=clean, clean_score=sure, slices=slices, clusters=np.array([f"c{k % 3000}" for k in i], object))
+    made = replace(made, clean=clean, clean_score=sure, slices=slices, clusters=np.array([f"c{k % 2000}" for k in i], object))
     made = with_cells(made, [*cells, (idle, 0.0005, 0.0)])
     example = [
         {"scenario": s, "family": "messy", "severity": v, "seed": 0, "key": name(f"k{k}")}
@@ -171,25 +177,26 @@ def _promise_of(name: Any, text: str | None, kind: str, market: str, form: str, 
             },
         }.items()
     ]
-    change = dict(
-        title=name("Everything at once"),
-        data=data,
-        gates=gates,
-        owner=raw(plain, "owner") | {"name": name("Team"), "contact": name("team"), "on_call": name("duty"), "support": attested},
-        protected=["age", "market"],
-        dependencies=[
+    change = {
+        "title": name("Everything at once"),
+        "data": data,
+        "gates": gates,
+        "owner": raw(plain, "owner")
+        | {"name": name("Team"), "contact": name("team"), "on_call": name("duty"), "support": attested},
+        "protected": ["age", "market"],
+        "dependencies": [
             {"name": form, "kind": "technical", "owner": name("Shop"), "state": "ready", "columns": ["text"]},
             {"name": office, "kind": "human", "state": "open"},
         ],
-        governance=raw(plain, "governance") | {"retention": attested, "labelling": said("Old.", "2026-11-20")},
-        outcomes=[{"name": name("days"), "baseline": 3, "target": 1, "unit": name("days"), "measured_by": name("tickets")}],
-        retraining=None,
-        not_applicable={"drift and retraining": attested},
-        rubric={"canary": attested, "rollback": attested, "feature_cost": said("Old.", "2026-11-20")},
-        costs={"yes -> no": 5.0, "no -> yes": 1.0},
-        approval=["owner", "compliance"],
-        privacy={"show_rows": True},
-    )
+        "governance": raw(plain, "governance") | {"retention": attested, "labelling": said("Old.", "2026-11-20")},
+        "outcomes": [{"name": name("days"), "baseline": 3, "target": 1, "unit": name("days"), "measured_by": name("tickets")}],
+        "retraining": None,
+        "not_applicable": {"drift and retraining": attested},
+        "rubric": {"canary": attested, "rollback": attested, "feature_cost": said("Old.", "2026-11-20")},
+        "costs": {"yes -> no": 5.0, "no -> yes": 1.0},
+        "approval": ["owner", "compliance"],
+        "privacy": {"show_rows": True},
+    }
     return promise(**change)
 
 
