@@ -96,7 +96,9 @@ def by_axe(page: Any) -> dict[str, Any]:
 def test_axe_would_find_something(look: Looking) -> None:
     "So that its silence says something, in the dark too."
     spoilt = (
-        CARDS["promoted"]().html().replace("</main>", '<button></button><p style="color:#444;background:#333">x</p></main>')
+        CARDS["promoted"]()
+        .html()
+        .replace("</main>", '<button></button><p style="color:#444;background:#333">faint words</p></main>')
     )
     assert {"button-name", "color-contrast"} <= {v["id"] for v in by_axe(look(spoilt, "dark", free=True))["violations"]}
 
@@ -154,8 +156,7 @@ def test_page_runs_no_script_and_asks_nobody(name: str, look: Looking) -> None:
 
 
 @seen
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", ["everything", "big"])
+@pytest.mark.parametrize(("name", "scheme"), [("everything", "light"), ("everything", "dark"), ("big", "light")])
 def test_page_prints(name: str, scheme: str, look: Looking) -> None:
     card = CARDS[name]()
     page = look(card.html(), scheme)
