@@ -52,6 +52,7 @@ bench: $(STAMP) ## benchmarks: figures for this machine, the peers in environmen
 	@$(BIN)/python benchmarks/replay.py
 	@$(BIN)/python benchmarks/large.py
 	@$(BIN)/python benchmarks/notebooks.py
+	@$(BIN)/python benchmarks/card.py
 	@$(BIN)/python benchmarks/page.py
 
 export: $(STAMP) ## notebooks to package, and README
