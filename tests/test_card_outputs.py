@@ -285,7 +285,7 @@ def test_no_more_annotations_than_github_shows():
 @settings(max_examples=300, deadline=None)
 def test_annotations_are_one_line_and_read_back(title, says):
     line = command(Note("error", title, says, "pilots/a,b:c%/pilot.yaml", 3))
-    level, given_, said = fields(line)
+    level, given_, _ = fields(line)
     assert level == "error" and given_["file"] == "pilots/a,b:c%/pilot.yaml" and given_["line"] == "3"
     assert len(line.splitlines()) == 1 and set(given_) <= {"file", "line", "title"}
     assert not set(line) & set("\x00\x1b\r\n\u202e\u2028")

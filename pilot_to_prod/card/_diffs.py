@@ -167,7 +167,8 @@ def markdown(document: Mapping[str, Any]) -> str:
         ("Sections", "sections", ("name", "a", "b", "outcome")),
     ):
         if document[key]:
-            lines += ["", f"## {title}", *_table(names, ([x[n] for n in names] for x in document[key]))]
+            said = [{"a": "before", "b": "now"}.get(n, n) for n in names]
+            lines += ["", f"## {title}", *_table(said, ([x[n] for n in names] for x in document[key]))]
     if document["markets"]:
         lines += [
             "",

@@ -640,7 +640,10 @@ def _section_changes(a: Scorecard, b: Scorecard, gates: Sequence[Any], facts: Se
     then, now = ({s["name"]: s for s in c.document["timing"]["sections"]} for c in (a, b))
     out = []
     for name in SECTIONS:
-        parts = [g["outcome"] for g in gates if g["section"] == name] + [f["outcome"] for f in facts if f["section"] == name]
+        own = [g for g in gates if g["section"] == name]
+        parts = [
+            x["outcome"] for x in [*own, *(c for g in own for c in g["cells"]), *(f for f in facts if f["section"] == name)]
+        ]
         outcome, states = _derived(parts), (then[name]["verdict"], now[name]["verdict"])
         if states[0] != states[1] or outcome != "no change beyond chance":
             out.append({"name": name, "a": states[0], "b": states[1], "outcome": outcome, "why": now[name]["reason"]})

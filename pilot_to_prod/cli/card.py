@@ -121,6 +121,10 @@ def _put(made: Any, form: str, outputs: Sequence[str], pilot: Path | None) -> No
         said = "\n".join(made.annotations(pilot))
     elif form == "text":
         said = made.text(_width(), _colored()).rstrip("\n")
+    elif form == "json" and sys.stdout.isatty():  # a terminal obeys some characters that JSON may hold
+        import json
+
+        said = json.dumps(made.document, sort_keys=True, indent=1)
     else:
         said = getattr(made, FORMS[form])().rstrip("\n")
     if said:
