@@ -90,7 +90,9 @@ def exploration() -> Scorecard:
 
 
 @pytest.mark.parametrize(
-    "made", [card_of, lambda: card_of(n=120), lambda: card_of(latency=None, facts=[]), rich, regression, exploration], ids=str
+    "made",
+    [card_of, lambda: card_of(n=120), lambda: card_of(latency=None, facts=[]), rich, regression, exploration],
+    ids=["whole", "few", "untimed", "rich", "regression", "exploration"],
 )
 def test_every_kind_of_card_keeps_the_schema(made):
     assert wrong(made().document) == []

@@ -100,6 +100,14 @@ def _cell() -> Schema:
             "p_pass": _number("one-sided p that the promise is broken, if it is called kept"),
             "p_fail": _number("one-sided p that the promise is kept, if it is called broken"),
             "needed": _is("units that would decide it; null: none in sight, or decided", "integer", "null"),
+            "needed_range": _or_none(
+                _list(
+                    "where that number lies, since the distance is only estimated",
+                    _is("units", "integer"),
+                    minItems=2,
+                    maxItems=2,
+                )
+            ),
             "groups": _or_none(_list("gap: the two groups that are compared", _text("a slice"), minItems=2, maxItems=2)),
         },
     )

@@ -11,7 +11,7 @@ from pilot_to_prod import __version__
 from pilot_to_prod.cli._common import BLOCK, ERROR, HOLD, INTERRUPT, PROMOTE, USAGE, aligned, located, numbers
 from pilot_to_prod.cli.approval import promote, sign
 from pilot_to_prod.cli.gates import gates
-from pilot_to_prod.cli.card import card
+from pilot_to_prod.cli.card import card, on_github
 from pilot_to_prod.cli.notices import notices, tell, told
 from pilot_to_prod.cli.runs import runs
 from pilot_to_prod.cli.schedule import schedule, when_due
@@ -115,6 +115,7 @@ def run(
         codes.append(_report(spec.name, made.folder))
     if cards:
         _farewell(cards)
+        on_github(cards, specs)
     worst = ERROR if ERROR in codes else BLOCK if BLOCK in codes else HOLD if HOLD in codes else PROMOTE
     sys.exit(worst if worst == ERROR or not any_verdict else 0)
 

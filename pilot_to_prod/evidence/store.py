@@ -201,6 +201,7 @@ class _Rows:
     clusters: np.ndarray | None
     code: int | None = None  # of the class that the metric is about
     confidence: float | None = None  # less sure answers go to people
+    champion: bool = False  # what it is compared with are another pilot's answers
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -280,7 +281,7 @@ def estimate(
     if not keep.any():
         return Found(None, 0, changed, "no rows")
     code = evidence.labels.index(str(label)) if label is not None and metric in ("recall", "selected") else None
-    rows = _rows(evidence, cells, keep, base, code, confidence)
+    rows = replace(_rows(evidence, cells, keep, base, code, confidence), champion=against is not None)
     if confidence is not None and (rows.scores[rows.answers >= 0] < 0).any():
         return Found(None, 0, changed, "the pilot gives no confidence")
     found, said = _estimated(metric, of, rows, evidence.labels, changed if cells and against is None else None)
@@ -400,8 +401,8 @@ def _left_out(metric: str, of: str, rows: _Rows) -> tuple[Estimate | None, str]:
     right, here, clusters = _indicator(metric, rows), rows.present, rows.clusters
     if of == "value" or not here.any():
         return _of_some(right, here, rows, "every row was left out")
-    if rows.base.shape[1] > 1:
-        return None, _NO_RATIO
+    if rows.champion:
+        return None, "another pilot is not compared where a scenario leaves rows out"
     weight, base = here.mean(axis=1), _indicator(metric, rows, of_base=True)[:, 0]
     kept, gone = (float(unit_means(w, clusters).sum()) for w in (weight, 1 - weight))
     hits = float(unit_means(np.where(here, right, 0.0).mean(axis=1), clusters).sum())
