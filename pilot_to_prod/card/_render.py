@@ -75,7 +75,9 @@ def _marked_word(was: str, now: str) -> list[tuple[bool, str]]:
     if len(was) > 60 or len(now) > 60 or found.ratio() < _SAME_WORD:
         return [(True, now)]
     pieces = [(op != "equal", now[c:d]) for op, _, _, c, d in found.get_opcodes() if d > c]
-    joined = any(unicodedata.category(t[0])[0] == "M" or t[0] == "\u200d" for _, t in pieces)  # a mark belongs to the letter before
+    joined = any(
+        unicodedata.category(t[0])[0] == "M" or t[0] == "\u200d" for _, t in pieces
+    )  # a mark belongs to the letter before
     return [(True, now)] if joined or not any(c for c, _ in pieces) else pieces
 
 
@@ -152,7 +154,12 @@ def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
     if not content["performance"]:
         return None
     now = {k: content["performance"][0][k] for k in ("metric", "value", "low", "high")}
-    now |= {"run": "this run", "at": made["on"], "verdict": document["timing"]["verdict"], "version": content["pilot"]["version"]}
+    now |= {
+        "run": "this run",
+        "at": made["on"],
+        "verdict": document["timing"]["verdict"],
+        "version": content["pilot"]["version"],
+    }
     return _pictures.trend(made.get("past", []), now)
 
 
@@ -187,7 +194,12 @@ def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
     if not content["performance"]:
         return None
     now = {k: content["performance"][0][k] for k in ("metric", "value", "low", "high")}
-    now |= {"run": "this run", "at": made["on"], "verdict": document["timing"]["verdict"], "version": content["pilot"]["version"]}
+    now |= {
+        "run": "this run",
+        "at": made["on"],
+        "verdict": document["timing"]["verdict"],
+        "version": content["pilot"]["version"],
+    }
     return _pictures.trend(made.get("past", []), now)
 
 
