@@ -304,9 +304,7 @@ def dependencies(evidence: Evidence, spec: Spec) -> list[dict[str, Any]]:
             what = {"trouble": _TROUBLES[cell.kind], "scenario": cell.scenario, "severity": severity, "metric": metric}
             found.append({**what, "clean": rounded(clean.value), **point(now.value, *now.interval())})
             found[-1]["answered"] = rounded(answered.value)
-        worst = {
-            t: max((f for f in found if f["trouble"] == t), key=lambda f: f["severity"]) for t in {f["trouble"] for f in found}
-        }
+        worst = {t: max((f for f in found if f["trouble"] == t), key=lambda f: f["severity"]) for t in {f["trouble"] for f in found}}
         said = {"name": d.name, "kind": d.kind, "owner": d.owner, "state": d.state, "columns": list(d.columns)}
         out.append({**said, "found": [worst[t] for t in ("late", "stale", "absent") if t in worst]})
     return out
