@@ -555,3 +555,228 @@ def test_timing_stands_beside_evidence_and_not_in_it():
 
 def test_suite_of_the_settings_is_read(tmp_path):
     assert load_settings(start=tmp_path, environ={"P2P_REPLAY_SUITE": "messy"}).replay.suite == "messy"
+
+
+# ---- what the page shows
+
+
+def shown(change=lambda document: None, card: Scorecard | None = None) -> str:
+    "The page of a document in which something was put."
+    document = json.loads((card or card_of()).json())
+    change(document)
+    return Scorecard(document).html()
+
+
+def heat_of(rows: int, slices: int) -> dict:
+    names = ["all", *(f"kind=k{i}" for i in range(slices - 1))]
+    row = {"family": "messy", "severity": 0.3, "values": [0.5] * slices, "loss": [0, slices - 1]}
+    return {
+        "metric": "accuracy",
+        "slices": names,
+        "clean": [0.9] * slices,
+        "rows": [row | {"scenario": f"s{i}"} for i in range(rows)],
+        "least_loss": 0.02,
+        "listed_at": 0.05,
+    }
+
+
+def table_of(page: str) -> str:
+    return re.search(r'<table class="hm">.*?</table>', page, re.S).group(0)
+
+
+def test_every_section_has_an_anchor_and_a_badge():
+    page = card_of(latency=80.0).html()
+    for name in SECTIONS:
+        found = re.search(rf'<h2 id="s-{name.replace(" ", "-")}">.*?<span class="st \w+">. [a-z ]+</span></h2>', page)
+        assert found, name
+
+
+def test_headings_do_not_skip_a_level():
+    levels = [int(x) for x in re.findall(r"<h(\d)", card_of().html())]
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+
+
+def test_signatures_that_it_needs_are_named():
+    assert "it needs the signature of: owner." in card_of().html()
+    assert "it needs the signature of: owner, compliance." in card_of(promise(approval=["owner", "compliance"])).html()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "verdict", "words"),
+    [
+        ([0.3, 0.5], "fails", "Kept up to 0.3, broken from 0.5."),
+        ([None, 0.1], "fails", "Broken from 0.1."),
+        ([0.3, None], "passes", "Kept up to 0.3."),
+        ([0.3, None], "undecided", "Kept up to 0.3, not settled beyond."),
+        ([None, None], "undecided", "Not settled at any severity."),
+    ],
+)
+def test_curve_says_where_it_breaks(breaks, verdict, words):
+    page = shown(lambda d: d["content"]["curves"][0].update(breaks=breaks, verdict=verdict))
+    assert f"<b>{words}</b>" in page
+
+
+def test_heat_map_marks_losses_and_names_severity():
+    table = table_of(shown(lambda d: d["content"].update(heat=heat_of(2, 4))))
+    assert table.count("<i>loss beyond chance</i>") == 4 and "A dot • marks 4 losses beyond 2 points" in table
+    assert table.count("at severity 0.3") == 2 and table.count("<td class=h9>0.50") == 8
+
+
+def test_heat_map_is_compact_and_says_what_it_leaves_out():
+    page = shown(lambda d: d["content"].update(heat=heat_of(30, 61)))
+    assert len(table_of(page).encode()) < 150_000 and table_of(page).count("<td class=h9>") == 30 * 61
+    many = table_of(shown(lambda d: d["content"].update(heat=heat_of(30, 1000))))
+    assert "867 more, with 30 of the dots, are in the card's JSON" in many and len(many.encode()) < 150_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pieces"),
+    [
+        ("where is my parcel", "where is my parcrl", [(False, "where is my parc"), (True, "r"), (False, "l")]),
+        ("where is my parcel", "where is my Paket", [(False, "where is my "), (True, "Paket")]),
+        ("a billl came", "a bill came", [(False, "a "), (True, "bill"), (False, " came")]),
+        ("na cafe xyz uvw", "na cafe\u0301 xyz uvw", [(False, "na "), (True, "cafe\u0301"), (False, " xyz uvw")]),
+        ("one two", "three four", [(False, "three four")]),
+        ("", "", []),
+    ],
+)
+def test_what_was_changed_is_marked(before, after, pieces):
+    from pilot_to_prod.card._render import marked
+
+    found = marked(before, after)
+    assert found == pieces and "".join(t for _, t in found) == after
+
+
+def test_rows_that_may_not_be_shown_are_told_by_their_keys():
+    hidden = {
+        "scenario": "typos",
+        "severity": 0.1,
+        "key": "k17",
+        "before": "•••",
+        "after": "•••",
+        "truth": "no",
+        "answer": "yes",
+    }
+    page = shown(lambda d: d["shown"].update(examples=[hidden]))
+    assert "because the promise does not allow it (<code>privacy: show_rows</code>)" in page
+    assert "k17" in page and "•••" not in page
+
+
+def dependency(i: int, **change) -> dict:
+    return {"name": f"needed {i}", "kind": "human", "owner": "Shop", "state": "ready", "columns": [], "found": []} | change
+
+
+def test_map_of_dependencies_has_owner_state_and_what_replay_found():
+    found = {"trouble": "late", "metric": "accuracy", "value": 0.47, "clean": 0.67, "answered": 0.7}
+    each = [dependency(0, kind="technical", found=[found]), dependency(1, owner=None, state="missing", name="wide 表" * 60)]
+    page = shown(lambda d: d["content"].update(dependencies=each))
+    svg = re.search(r'<figure class="map">.*?</figure>', page, re.S).group(0)
+    assert "when late: accuracy 0.47 instead of 0.67" in svg and "owner: nobody yet" in svg and "…</text>" in svg
+    assert "<title" in svg and "<desc" in svg and "✓ ready" in svg and "– missing" in svg
+    many = shown(lambda d: d["content"].update(dependencies=[dependency(i) for i in range(13)]))
+    assert 'class="map"' not in many and "13 dependencies, too many for a map" in many
+
+
+def test_handing_over_is_told_in_a_sentence():
+    points = [
+        {
+            "coverage": c / 20,
+            "confidence": 1 - c / 40,
+            "risk": 0.14 * c / 20 if c != 16 else 0.09,
+            "low": 0.0,
+            "high": 0.3,
+            "n": 10.0 * c,
+        }
+        for c in range(1, 21)
+    ]
+    found = {"answered": 1.0, "aurc": 0.1, "excess_aurc": 0.05, "promised_at": [0.8], "points": points}
+    page = shown(lambda d: d["content"].update(selective=found))
+    assert "Answering only the surest 80% would leave 9% errors instead of 14%." in page
+    assert "At the promised confidence of 0.8 or more: about 40% answered" in page
+
+
+def test_markets_have_their_own_verdict():
+    one = {"market": "DE", "slice": "market=DE", "rows": 60, "verdict": "block", "reason": "robustness: 1 promise is broken"}
+    one |= {"gates": {"passes": 3, "undecided": 2, "fails": 1}, "open": ["typing"]}
+    page = shown(lambda d: d["timing"].update(markets=[one]))
+    assert "✗ block</span>" in page and "Robustness: 1 promise is broken" in page and "typing" in page
+
+
+def test_groups_and_their_widest_gap():
+    groups = [{"group": g, "n": 9, "value": v, "low": v - 0.1, "high": v + 0.1} for g, v in (("a", 0.6), ("b", 0.72))]
+    widest = {"value": 0.12, "low": 0.03, "high": 0.2, "between": ["a", "b"]}
+    one = {"column": "sex", "metric": "recall", "label": "yes", "groups": groups, "widest": widest}
+    page = shown(lambda d: d["content"].update(fairness=[one]))
+    assert "Widest gap 0.12 (0.03 to 0.20) between a and b; described, since the widest of several is selected." in page
+    assert "Recall of yes" in page and "9 rows" in page
+
+
+def test_pair_of_groups_stands_where_a_gap_was_found():
+    page = shown(lambda d: d["content"]["gates"][1]["worst"].update(groups=["x", "y"]))
+    assert "typos at 0.1, between x and y" in page
+
+
+def test_trend_is_shown_once_there_is_a_run_before():
+    assert 'id="trend"' not in card_of().html()
+    past = [
+        {
+            "run": f"r{i}",
+            "at": "2026-10-01T10:00",
+            "verdict": "hold",
+            "version": i,
+            "metric": m,
+            "value": 0.9,
+            "low": 0.8,
+            "high": 0.95,
+        }
+        for i, m in enumerate(["accuracy"] * 29 + ["macro_f1"])
+    ]
+    page = shown(lambda d: d["made"].update(past=past))
+    assert 'id="trend"' in page and "The last 24 runs; 7 earlier are in the card's JSON. 1 without a point" in page
+    harmless(page)
+
+
+def test_ml_test_score_marks_its_lowest_section():
+    page = card_of().html()
+    bars = re.search(r'<ul class="bars">.*?</ul>', page, re.S).group(0)
+    assert bars.count("<li") == 4 and 'class="lowest"' in bars and "All 28 tests" in page
+
+
+def test_facts_that_are_known_later_do_not_alarm():
+    page = card_of().html()
+    row = re.search(r"<tr[^>]*><th[^>]*>Answers that people overrule</th>.*?</tr>", page).group(0)
+    assert 'class="later"' in row and "not known yet" in row and 'class="st' not in row
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_does_no_harm_in_pictures(kind):
+    text = HOSTILE[kind]
+
+    def change(d):
+        found = {"trouble": text, "metric": text, "value": 0.4, "clean": 0.6, "answered": 0.7}
+        heat = heat_of(2, 3)
+        heat["slices"], heat["metric"], heat["rows"][0]["scenario"] = ["all", text, f"a={text}"], text, text
+        groups = [{"group": text + x, "n": 9, "value": 0.5, "low": 0.4, "high": 0.6} for x in "ab"]
+        widest = {"value": 0.1, "low": None, "high": None, "between": [text, text]}
+        market = {"market": text, "slice": text, "rows": 6, "verdict": "hold", "reason": text, "open": [text]}
+        run = {
+            "run": text,
+            "at": text,
+            "verdict": "hold",
+            "version": text,
+            "metric": text,
+            "value": 0.5,
+            "low": None,
+            "high": None,
+        }
+        d["content"].update(
+            dependencies=[dependency(0, name=text, owner=text, state=text, kind=text, found=[found])],
+            heat=heat,
+            fairness=[{"column": text, "metric": text, "label": text, "groups": groups, "widest": widest}],
+        )
+        d["content"]["gates"][0]["worst"]["groups"] = [text, text]
+        d["timing"]["markets"] = [market | {"gates": {"passes": 0, "undecided": 1, "fails": 0}}]
+        d["timing"]["rubric"]["tests"][0] |= {"title": text, "says": text, "next": text}
+        d["made"]["past"] = [run]
+
+    harmless(shown(change))

@@ -247,7 +247,9 @@ def selective(found: dict[str, Any] | None) -> dict[str, Any] | None:
         return f"{168 - 154 * min(v / top, 1):.1f}"
 
     known = [p for p in points if p["low"] is not None and p["high"] is not None]
-    band = [f"{x(p['coverage'])},{y(p['high'])}" for p in known] + [f"{x(p['coverage'])},{y(p['low'])}" for p in reversed(known)]
+    band = [f"{x(p['coverage'])},{y(p['high'])}" for p in known] + [
+        f"{x(p['coverage'])},{y(p['low'])}" for p in reversed(known)
+    ]
     every = points[-1]
     promised = []
     for confidence in found["promised_at"]:
@@ -307,14 +309,16 @@ def _gap_words(widest: dict[str, Any] | None) -> str:
         return "Fewer than two groups have rows to compare."
     span = f" ({number(widest['low'])} to {number(widest['high'])})" if widest.get("low") is not None else ""
     a, b = (safe(str(x), 80) for x in widest["between"])
-    return f"Widest gap {number(widest['value'])}{span} between {a} and {b}; described, since the widest of several is selected."
+    return (
+        f"Widest gap {number(widest['value'])}{span} between {a} and {b}; described, since the widest of several is selected."
+    )
 
 
 # ---- runs before this one
 
 
 def trend(past: Sequence[dict[str, Any]], now: dict[str, Any]) -> dict[str, Any] | None:
-    "The main metric of the last runs and of this one, in a picture of 560 x 200; None without a run before. A run of another metric has no point."
+    "The main metric of the last runs and of this one, in a picture of 360 x 190; None without a run before. A run of another metric has no point."
     if not past:
         return None
     runs = [*past, now][-RUNS:]
@@ -323,14 +327,14 @@ def trend(past: Sequence[dict[str, Any]], now: dict[str, Any]) -> dict[str, Any]
     low, high = (0.0, 1.0) if all(0 <= v <= 1 for v in ends) else (min(0.0, *ends), max(ends))
 
     def x(i: int) -> float:
-        return 62 + 476 * i / (len(runs) - 1)
+        return 54 + 286 * i / (len(runs) - 1)
 
     def y(v: float) -> str:
         return f"{160 - 146 * (v - low) / ((high - low) or 1):.1f}"
 
     known = [i for i in drawn if runs[i]["low"] is not None and runs[i]["high"] is not None]
     band = [f"{x(i):.1f},{y(runs[i]['high'])}" for i in known] + [f"{x(i):.1f},{y(runs[i]['low'])}" for i in reversed(known)]
-    step = max(1, ceil(len(runs) / 5))
+    step = max(1, ceil(len(runs) / 3))
     labelled = [i for i in range(len(runs)) if (len(runs) - 1 - i) % step == 0]
     return {
         "runs": runs,

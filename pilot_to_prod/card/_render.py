@@ -75,7 +75,9 @@ def _marked_word(was: str, now: str) -> list[tuple[bool, str]]:
     if len(was) > 60 or len(now) > 60 or found.ratio() < _SAME_WORD:
         return [(True, now)]
     pieces = [(op != "equal", now[c:d]) for op, _, _, c, d in found.get_opcodes() if d > c]
-    joined = any(unicodedata.category(t[0])[0] == "M" or t[0] == "\u200d" for _, t in pieces)  # a mark belongs to the letter before
+    joined = any(
+        unicodedata.category(t[0])[0] == "M" or t[0] == "\u200d" for _, t in pieces
+    )  # a mark belongs to the letter before
     return [(True, now)] if joined or not any(c for c, _ in pieces) else pieces
 
 
@@ -152,7 +154,12 @@ def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
     if not content["performance"]:
         return None
     now = {k: content["performance"][0][k] for k in ("metric", "value", "low", "high")}
-    now |= {"run": "this run", "at": made["on"], "verdict": document["timing"]["verdict"], "version": content["pilot"]["version"]}
+    now |= {
+        "run": "this run",
+        "at": made["on"],
+        "verdict": document["timing"]["verdict"],
+        "version": content["pilot"]["version"],
+    }
     return _pictures.trend(made.get("past", []), now)
 
 
@@ -168,43 +175,6 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     idle = sorted({scenario_words(c["scenario"]) for c in content["curves"] if not c["exercised"]})
     rank = {"fails": 0, "undecided": 1, "no promise": 2, "passes": 3, "not exercised": 4}
     curves = sorted(curves, key=lambda c: (rank[c["verdict"]], c["of_family"], c["title"]))
-    shown, hidden = [], []
-    for e in document["shown"]["examples"]:
-        before, after = str(e["before"]), str(e["after"])
-        made = {k: safe(str(e[k]), 60) for k in ("truth", "answer", "key")} | {
-            "scenario": scenario_words(e["scenario"]),
-            "severity": f"{e['severity']:g}",
-        }
-        if _NOT_SHOWN in before and before == after:
-            hidden.append(made)
-        else:
-            shown.append(made | {"pieces": marked(before, after), "before": safe(before, 300)})
-    return shown, hidden
-
-
-def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
-    content, made = document["content"], document["made"]
-    if not content["performance"]:
-        return None
-    now = {k: content["performance"][0][k] for k in ("metric", "value", "low", "high")}
-    now |= {"run": "this run", "at": made["on"], "verdict": document["timing"]["verdict"], "version": content["pilot"]["version"]}
-    return _pictures.trend(made.get("past", []), now)
-
-
-def _view(document: dict[str, Any]) -> dict[str, Any]:
-    content, timing = document["content"], document["timing"]
-    sign, word, is_ = VERDICT[timing["verdict"]]
-    gates = [_gate_view(g) for g in [*content["gates"], *timing["gates"]]]
-    curves = [
-        c | _pictures.curve(c, CSS[c["verdict"]]) | {"of_family": _FAMILY.get(c["family"], c["family"])}
-        for c in content["curves"]
-        if c["exercised"] and (len(c["points"]) > 2 or c["kind"] not in ("parallel_text", "translated"))
-    ]
-    idle = sorted({scenario_words(c["scenario"]) for c in content["curves"] if not c["exercised"]})
-    rank = {"fails": 0, "undecided": 1, "no promise": 2, "passes": 3, "not exercised": 4}
-    families: dict[str, list[Any]] = {}
-    for c in sorted(curves, key=lambda c: (rank[c["verdict"]], c["title"])):
-        families.setdefault(_FAMILY.get(c["family"], c["family"]), []).append(c)
     shown, hidden = _examples(document)
     sections = [
         s

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Sequence
 from functools import cache
+from math import isfinite
 from typing import Any, Protocol
 
 from pilot_to_prod.gates import Judged, Verdict
@@ -23,7 +24,7 @@ class _Section(Protocol):
 
 def number(value: float | None, digits: int = 2) -> str:
     "A number for people: 0.84, 12.5, –."
-    if value is None:
+    if value is None or not isfinite(value):
         return "–"
     return f"{round(value, digits) + 0.0:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
 
@@ -60,7 +61,7 @@ def scenario_words(label: str) -> str:
 
 @cache
 def _params_words(label: str) -> str:
-    " (toward app, padded) for what stands in the brackets of a label; as it is where that is no list of names and values."
+    "(toward app, padded) for what stands in the brackets of a label; as it is where that is no list of names and values."
     if "(" not in label:
         return ""
     as_it_is = label[label.index("(") :]
@@ -81,7 +82,7 @@ def _params_words(label: str) -> str:
 
 
 def _cells(gate: Judged, wanted: Verdict) -> str:
-    found = [c for c in gate.cells if c.verdict is wanted]
+    found = [c for c in gate.cells if c.verdict is wanted and isfinite(c.value)]
     found = sorted(found, key=lambda c: c.value if gate.promise.up else -c.value)
     shown: dict[str, list[str]] = {}
     for c in found[:4]:
@@ -156,7 +157,7 @@ def phrase(section: _Section, gates: Sequence[Judged]) -> str:
         return f"Missing: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}."
     gate = max(gates, key=lambda g: len(_languages([g], section.verdict)))
     more = f" {len(gates) - 1} more in this section." if len(gates) > 1 else ""
-    found = _cells(gate, section.verdict) or gate.reason.capitalize()
+    found = _cells(gate, section.verdict) or first_upper(gate.reason)
     return f"{found}; the promise says {gate.promise.threshold}.{more}"
 
 
