@@ -200,7 +200,8 @@ def test_what_is_worse_one_way_is_better_the_other(seed, paired):
         assert (a["name"], a["a"], a["b"]) == (b["name"], b["b"], b["a"]) and b["outcome"] == NEWS.get(
             a["outcome"], a["outcome"]
         )
-        assert a["p"] == pytest.approx(b["p"], abs=2e-6)
+        drawn = "macro-F1" in str(a["name"]) or "bootstrap" in str(a["method"])  # from another thousand draws
+        assert a["p"] == pytest.approx(b["p"], abs=0.05 if drawn else 2e-6), a
     for a, b in zip(one.document["gates"], other.document["gates"], strict=True):
         assert b["outcome"] == NEWS.get(a["outcome"], a["outcome"]) and len(a["cells"]) == len(b["cells"])
     assert one.document["counts"]["worse"] == other.document["counts"]["better"]

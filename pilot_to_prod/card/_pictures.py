@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pilot_to_prod.card._words import first_upper, number, scenario_words
-from pilot_to_prod.spec import safe
+from pilot_to_prod.spec import RUBRIC, safe
 
 CELLS = 4000  # the most that the table of scenarios and slices draws
 ROWS = 200  # the most rows of a table of slices or markets
@@ -360,7 +360,7 @@ def rubric(found: dict[str, Any]) -> dict[str, Any]:
             "width": Markup(f"{100 * min(max(score / 7, 0), 1):.1f}"),
             "lowest": score == found["value"],
         }
-        for name, score in found["sections"].items()
+        for name, score in ((n, found["sections"][n]) for n in RUBRIC)
     ]
     tests = [t | {"score": f"{t['score']:g}", "section": t["section"].capitalize()} for t in found["tests"]]
     return {"value": f"{found['value']:g}", "band": found["band"], "weakest": found["weakest"], "bars": bars, "tests": tests}
