@@ -200,6 +200,7 @@ HOSTILE = {
 }
 LONG = "Ж" * 2**19  # a megabyte
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+PIECES = ("mark", "wbr", "br", "text", "tspan")  # as many as a text has parts or lines
 ELEMENTS = "() => [...document.querySelectorAll('*')].map(e => e.tagName.toLowerCase())"
 
 
@@ -224,8 +225,8 @@ def in_the_browser(card: Scorecard, look: Looking) -> None:
     assert page.locator(forbidden).count() == 0
     words = page.text_content("body") or ""
     assert not CONTROL.search(words) and not CONTROL.search(page.title())
-    elements = Counter(e for e in page.evaluate(ELEMENTS) if e not in ("mark", "wbr", "br"))
-    plain = Counter(e for e in look(everything("plain words").html()).evaluate(ELEMENTS) if e not in ("mark", "wbr", "br"))
+    elements = Counter(e for e in page.evaluate(ELEMENTS) if e not in PIECES)
+    plain = Counter(e for e in look(everything("plain words").html()).evaluate(ELEMENTS) if e not in PIECES)
     assert elements == plain  # no text opens an element or ends one
     first = card.document["content"]["gates"][0]["name"]
     assert squeezed(safe(first, 300)) in squeezed(words)  # shown, and not computed
