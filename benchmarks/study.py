@@ -1,0 +1,546 @@
+"""Does a verdict keep what it claims? Every metric, size and prevalence by simulation, through the public API only.
+
+Run: make study, or python benchmarks/study.py [--quick] [--only a,b]. Writes benchmarks/results/study.json, then --page writes
+nbs/explanations/study.md from it; --check says whether the page is what the results say.
+Exit codes: 0 done (a figure out of reach is a result, not an error), 1 another page stands there, 2 usage, 3 no results.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil, exp, log, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _machine import described, said, versions
+from scipy.special import ndtr, ndtri
+
+from pilot_to_prod.evidence import Cell, Evidence
+from pilot_to_prod.evidence.confidence import Difference, drift, ece_estimate, yearly
+from pilot_to_prod.evidence.statistics import (
+    ALPHA,
+    Drop,
+    Estimate,
+    Latency,
+    Rate,
+    Retention,
+    alpha_of_look,
+    binary_estimate,
+    confusion,
+    f1_estimate,
+    holm,
+    macro_f1,
+    mae_estimate,
+)
+from pilot_to_prod.gates import Verdict, judge
+from pilot_to_prod.spec import Spec, parse
+
+HERE = Path(__file__).resolve().parent
+RESULT, PAGE = HERE / "results" / "study.json", HERE.parent / "nbs" / "explanations" / "study.md"
+Rng = np.random.Generator
+
+# ---- what a metric is tried on
+
+
+@dataclass(frozen=True)
+class World:
+    "A population whose value is known, a promise about it, and samples of it."
+
+    metric: str
+    variant: str
+    size: str  # rows, as the page shows them
+    kind: str  # score, normal or latency: which limit on false passes
+    truth: float
+    limit: float
+    up: bool  # at_least
+    draw: Callable[[Rng, int], Iterator[tuple[Estimate, int]]]  # (estimate, how often) until so many
+    cost: float = 0.0  # milliseconds a replicate; 0: tables of counts, each distinct one is evaluated once
+
+
+def tables(
+    counts: Callable[[Rng, int], np.ndarray],  # shape (replicates, k)
+    make: Callable[..., Estimate],
+) -> Callable[[Rng, int], Iterator[tuple[Estimate, int]]]:
+    "Draws tables of counts; replicates with the same table are the same estimate."
+
+    def draw(rng: Rng, replicates: int) -> Iterator[tuple[Estimate, int]]:
+        found, often = np.unique(counts(rng, replicates), axis=0, return_counts=True)
+        for row, k in zip(found.tolist(), often.tolist(), strict=True):
+            yield make(*row), k
+
+    return draw
+
+
+def each(make: Callable[[Rng], Estimate]) -> Callable[[Rng, int], Iterator[tuple[Estimate, int]]]:
+    "One sample after another."
+
+    def draw(rng: Rng, replicates: int) -> Iterator[tuple[Estimate, int]]:
+        for _ in range(replicates):
+            yield make(rng), 1
+
+    return draw
+
+
+@dataclass(frozen=True)
+class Tried:
+    "One entry a replicate. Below its minimum an estimate decides nothing: both p are 1, as `judge` has it."
+
+    p_pass: np.ndarray
+    p_fail: np.ndarray
+    covered: np.ndarray
+
+
+def tried(world: World, rng: Rng, replicates: int, covers: bool = True) -> Tried:
+    "Samples of a world, judged."
+    rows = []
+    often = []
+    for e, k in world.draw(rng, replicates):
+        decides = e.n >= e.minimum(world.limit, world.up, ALPHA)
+        low, high = e.interval(ALPHA) if covers else (0.0, 0.0)
+        rows.append(
+            (
+                e.p_pass(world.limit, world.up) if decides else 1.0,
+                e.p_fail(world.limit, world.up) if decides else 1.0,
+                low - 1e-9 <= world.truth <= high + 1e-9,
+            )
+        )
+        often.append(k)
+    p_pass, p_fail, covered = np.repeat(np.array(rows, float), often, axis=0).T
+    return Tried(p_pass, p_fail, covered.astype(bool))
+
+
+# ---- shares, drops, ratios and gaps: tables of counts
+
+SIZES = (300, 1_000, 3_000)
+
+
+def sizes(least: float) -> list[tuple[int, str]]:
+    "The minimum, and those of 300, 1,000 and 3,000 above it."
+    first = ceil(least)
+    return [(first, f"{first} (least)"), *((n, f"{n:,}") for n in SIZES if n > first)]
+
+
+def rate_world(p: float, limit: float, up: bool, n: int, size: str) -> World:
+    return World(
+        "rate",
+        f"{'at least' if up else 'at most'} {limit:g}",
+        size,
+        "score",
+        p,
+        limit,
+        up,
+        tables(lambda rng, r: rng.binomial(n, p, (r, 1)), lambda hits: Rate(hits, n)),
+    )
+
+
+def risk_world(risk: float, limit: float, n: int, kept: float) -> World:
+    "Selective risk: errors among the rows that the pilot answers, whose number is itself chance."
+
+    def counts(rng: Rng, r: int) -> np.ndarray:
+        m = rng.binomial(n, kept, r)
+        return np.column_stack([rng.binomial(m, risk), m])
+
+    return World(
+        "selective risk", f"at most {limit:g} of the {kept:.0%} answered", f"{n:,}", "score", risk, limit, False, tables(counts, Rate)
+    )
+
+
+def drop_world(drop: float, flips: float, limit: float, n: int, size: str) -> World:
+    "`flips` is the share of rows that change from right to wrong or back."
+    shares = [(flips + drop) / 2, (flips - drop) / 2, 1 - flips]
+    said_so = "no flips at all" if not flips else f"flips {flips:g}{', none back' if shares[1] < 1e-12 else ''}"
+    return World(
+        "drop",
+        f"at most {limit:g}, {said_so}",
+        size,
+        "score",
+        drop,
+        limit,
+        False,
+        tables(lambda rng, r: rng.multinomial(n, np.clip(shares, 0, 1), r)[:, :2], lambda lost, gained: Drop(lost, gained, n)),
+    )
+
+
+def retention_world(ratio: float, clean: float, gained: float, limit: float, n: int, size: str) -> World:
+    lost = clean * (1 - ratio) + gained
+    shares = [clean - lost, lost, gained, 1 - clean - gained]
+    return World(
+        "retention",
+        f"at least {limit:g}, clean {clean:g}, gained {gained:g}",
+        size,
+        "score",
+        ratio,
+        limit,
+        True,
+        tables(
+            lambda rng, r: rng.multinomial(n, np.clip(shares, 0, 1), r)[:, :3],
+            lambda both, away, back: Retention(both, away, back, n),
+        ),
+    )
+
+
+def gap_world(p: float, q: float, limit: float, m: int, n: int) -> World:
+    return World(
+        "gap",
+        f"at most {limit:g}, groups {p:g} and {q:g}",
+        f"{m:,} / {n:,}",
+        "score",
+        abs(p - q),
+        limit,
+        False,
+        tables(
+            lambda rng, r: np.column_stack([rng.binomial(m, p, r), rng.binomial(n, q, r)]),
+            lambda a, b: Difference(a, m, b, n),
+        ),
+    )
+
+
+def counted() -> Iterator[World]:
+    "Every world of counts with the value exactly at the limit."
+    for p in (0.02, 0.1, 0.5, 0.9, 0.98):
+        for up in (True, False):
+            for n, size in sizes(Rate(0, 1).minimum(p, up)):
+                yield rate_world(p, p, up, n, size)
+    for risk in (0.02, 0.1):
+        for n in (1_000, 3_000):
+            yield risk_world(risk, risk, n, 0.6)
+    for drop, every in ((0.01, (0.01, 0.02, 0.1, 0.3)), (0.05, (0.05, 0.1, 0.3)), (0.1, (0.1, 0.3))):
+        for flips in every:
+            for n, size in sizes(max(Drop(0, 0, 100).minimum(drop, False), 30)):
+                yield drop_world(drop, flips, drop, n, size)
+    for ratio in (0.8, 0.95):
+        for clean, gained in ((0.9, 0.0), (0.9, 0.02), (0.6, 0.0), (0.6, 0.1)):
+            least = Retention(clean * 1000, 0, 0, 1000).minimum(ratio, True)
+            for n, size in sizes(least * 1.15):  # the clean share is itself chance
+                yield retention_world(ratio, clean, gained, ratio, n, size.replace("least", "about the least"))
+    for m, n in ((300, 300), (300, 1_000), (1_000, 3_000)):
+        for p, q in ((0.9, 0.8), (0.98, 0.93), (0.55, 0.5), (0.02, 0.07)):
+            yield gap_world(p, q, round(abs(p - q), 6), m, n)
+            if m != n:
+                yield gap_world(q, p, round(abs(p - q), 6), m, n)
+
+# ---- macro-F1, calibration, time, errors, seeds and clusters: sample by sample
+
+
+def answered(classes: Sequence[float], error: float) -> np.ndarray:  # shape (classes, classes): truth by answer
+    "Joint shares of truth and answer: errors go to the other classes alike."
+    p = np.asarray(classes, float)
+    k = len(p)
+    return p[:, None] * np.where(np.eye(k, dtype=bool), 1 - error, error / (k - 1))
+
+
+def kinds_of(k: int) -> tuple[np.ndarray, np.ndarray]:  # `confusion` tables of the first and second answer
+    "Every kind of row: truth × answer before × answer after."
+    truth, before, after = (x.ravel() for x in np.meshgrid(*[np.arange(k)] * 3, indexing="ij"))
+    return confusion(truth, before[:, None], k), confusion(truth, after[:, None], k)
+
+
+def flipped(classes: Sequence[float], error: float, lost: float, gained: float) -> np.ndarray:  # shape (kinds,)
+    "Joint shares of truth, answer before and answer after; a share of right answers is lost, one of wrong ones won."
+    k = len(classes)
+    joint = answered(classes, error)
+    out = np.zeros((k, k, k))
+    for t in range(k):
+        for a in range(k):
+            if a == t:
+                out[t, a] = joint[t, a] * lost / (k - 1)
+                out[t, a, t] = joint[t, a] * (1 - lost)
+            else:
+                out[t, a, a] = joint[t, a] * (1 - gained)
+                out[t, a, t] = joint[t, a] * gained
+    return out.ravel()
+
+
+FEW = (0.9, 0.08, 0.02)  # the rare class of the three
+
+
+def f1_world(of: str, classes: Sequence[float], error: float, lost: float, gained: float, n: int, limit: float | None = None) -> World:
+    k = len(classes)
+    before, after = kinds_of(k)
+    shares = flipped(classes, error, lost, gained)
+    one, two = float(macro_f1(shares @ before)), float(macro_f1(shares @ after))
+    truth = {"value": two, "drop": one - two, "retention": two / one}[of]
+    at = truth if limit is None else limit
+    rare = min(classes)
+    what = "balanced" if len(set(classes)) == 1 else f"rarest class {rare:.0%}"
+    return World(
+        f"macro-F1 {of}",
+        f"{what}, errors {error:g}" + (f", lost {lost:g}, won {gained:g}" if of != "value" else ""),
+        f"{n:,}",
+        "normal",
+        truth,
+        at,
+        of != "drop",
+        each(lambda rng: f1_estimate(None if of == "value" else before, after, of, counts=rng.multinomial(n, shares))),
+        0.7 if of == "value" else 2.9,
+    )
+
+
+def ece_world(gap: float, shape: str, limit: float, n: int) -> World:
+    "`shape`: over (every answer too sure), mixed (half too sure, half too modest), one (the surest tenth alone is off)."
+
+    def make(rng: Rng) -> Estimate:
+        sure = rng.uniform(0.5, 1.0, n)
+        off = np.full(n, -gap)
+        if shape == "one":
+            off = np.where(sure > 0.9, -gap * 5, 0.0)
+        elif shape == "mixed":  # the sign changes at a bin's edge
+            off = np.where(sure < 0.7, gap, -gap)
+        return ece_estimate(sure, (rng.random(n) < sure + off).astype(int))
+
+    what = {"over": "all too sure", "mixed": "some too sure, some too modest", "one": "one bin in five off"}[shape]
+    return World(
+        "ECE",
+        f"at most {limit:g}, " + (what if gap else "calibrated"),
+        f"{n:,}",
+        "normal",
+        gap,
+        limit,
+        False,
+        each(make),
+        0.5 + n / 8000,
+    )
+
+
+CALLS = 0.5  # standard deviation of one call's time, log scale
+
+
+def latency_world(between: float, n: int, m: int, pooled: bool = True, slow: float = 0.0, sizes_away: float = 0.0) -> World:
+    "`between`: of the runs, log scale; `slow`: correlation of a run with the one before. The limit is the true 95th percentile, or lies away from it."
+    truth = exp(-ndtri(0.05) * (sqrt(CALLS**2 + between**2) if pooled else CALLS))
+
+    def make(rng: Rng) -> Estimate:
+        runs = rng.standard_normal(n)
+        for i in range(1, n):
+            if slow:
+                runs[i] = slow * runs[i - 1] + sqrt(1 - slow**2) * runs[i]
+        return Latency(np.exp(between * runs[:, None] + CALLS * rng.standard_normal((n, m))))
+
+    aside = "" if pooled else ", interval held against the usual run's"
+    return World(
+        "latency",
+        f"runs differ by {between:g}{f', each like the last by {slow:g}' if slow else ''}{aside}",
+        f"{n} x {m}",
+        "latency",
+        truth,
+        exp(-ndtri(0.05) * sqrt(CALLS**2 + between**2)) * exp(sizes_away),
+        False,
+        each(make),
+        0.25,
+    )
+
+
+def mae_world(of: str, spread: float, n: int, away: float = 0.0) -> World:
+    "Lognormal errors, or those of two answers to the same rows that share most of what makes a row hard."
+    mean = exp(spread**2 / 2)
+
+    def make(rng: Rng) -> Estimate:
+        if of == "value":
+            return mae_estimate(None, rng.lognormal(0, spread, n))
+        hard = 0.8 * rng.standard_normal(n)
+        one, two = (np.exp(spread * (hard + 0.6 * rng.standard_normal(n))) for _ in range(2))
+        return mae_estimate(one, 1.1 * two)
+
+    truth = mean if of == "value" else -0.1 * mean
+    up = of == "drop"  # errors before − errors after, at least −limit
+    return World(
+        f"MAE {of}", f"lognormal, spread {spread:g}", f"{n:,}", "normal", truth, truth + away, up, each(make), 0.05 + n / 20_000
+    )
+
+
+def likely(rng: Rng, p: float, alike: float, shape: tuple[int, ...]) -> np.ndarray:
+    "Chances that vary so that two draws from one of them correlate by `alike` (beta-binomial)."
+    k = 1 / alike - 1
+    return rng.beta(p * k, (1 - p) * k, shape)
+
+
+def seeds_world(of: str, p: float, n: int, alike: float = 0.5) -> World:
+    "Five seeds of each row, correlated within the row."
+
+    def make(rng: Rng) -> Estimate:
+        s = (rng.random((n, 5)) < likely(rng, p, alike, (n, 1))).astype(float)
+        return binary_estimate(None if of == "value" else np.ones(n), s, of)
+
+    truth = p if of == "value" else 1 - p
+    return World(
+        f"{of}, 5 seeds",
+        f"{'at least' if of == 'value' else 'at most'} {truth:g}, alike {alike:g}",
+        f"{n:,}",
+        "score",
+        truth,
+        truth,
+        of == "value",
+        each(make),
+        0.25,
+    )
+
+
+def clusters_world(of: str, p: float, n: int, alike: float = 0.3) -> World:
+    "Clusters of 1 to 19 rows."
+
+    def make(rng: Rng) -> Estimate:
+        m = rng.integers(1, 20, n)
+        at = np.repeat(np.arange(n), m)
+        chance = likely(rng, p, alike, (n,))[at]
+        s = (rng.random(len(at)) < chance).astype(float)[:, None]
+        if of == "value":
+            return binary_estimate(None, s, of, at)
+        return binary_estimate(np.ones(len(at)), s, of, at)
+
+    truth = p if of == "value" else round(1 - p, 6)
+    return World(
+        f"{of}, clusters",
+        f"{'at least' if of == 'value' else 'at most'} {truth:g}, alike {alike:g}",
+        f"{n} clusters",
+        "score",
+        truth,
+        truth,
+        of == "value",
+        each(make),
+        0.35,
+    )
+
+
+def sampled() -> Iterator[World]:
+    "Every other world with the value exactly at the limit (or calibrated)."
+    even = (1 / 3, 1 / 3, 1 / 3)
+    for of in ("value", "drop", "retention"):
+        for classes, least in ((even, 75), (FEW, 1_500)):
+            for n in (least, *(s for s in SIZES if s > least)):
+                for error, lost, gained in ((0.1, 0.05, 0.1), (0.3, 0.1, 0.1)) if of != "value" else ((0.1, 0.0, 0.0), (0.3, 0.0, 0.0)):
+                    yield f1_world(of, classes, error, lost, gained, n)
+    for n in (1_000, 3_000):
+        for gap, shape in ((0.02, "over"), (0.05, "over"), (0.05, "mixed"), (0.05, "one"), (0.1, "over")):
+            yield ece_world(gap, shape, gap, n)
+        for limit in (0.0, 0.02, 0.05):
+            yield ece_world(0.0, "over", limit, n)
+    for between in (0.0, 0.1, 0.3):
+        yield latency_world(between, 20, 200)
+        if between:
+            yield latency_world(between, 20, 200, pooled=False)
+    yield latency_world(0.1, 20, 200, slow=0.5)
+    for of in ("value", "drop"):
+        for n in (1_000, 3_000):
+            for spread in (0.5, 1.0):
+                yield mae_world(of, spread, n)
+    for n in (300, 1_000):
+        for p in (0.5, 0.9, 0.98):
+            yield seeds_world("value", p, n)
+        yield seeds_world("drop", 0.95, n)
+    for n in (40, 100):
+        for p in (0.5, 0.9):
+            yield clusters_world("value", p, n)
+        yield clusters_world("drop", 0.9, n)
+
+# ---- figures and their targets
+
+PASS_LIMIT = {"score": 0.03, "normal": 0.04, "latency": 0.06}
+COVER, FAIL_LIMIT = 0.93, 0.05
+
+
+@dataclass(frozen=True)
+class Size:
+    "How many replicates."
+
+    counts: int
+    samples: int  # where one takes less than a millisecond
+    slow: int
+    again: int  # times as many where a figure lies within two standard errors of its target
+    cards: int
+    nulls: int
+    shifts: int
+
+    def of(self, world: World) -> int:
+        return self.counts if not world.cost else self.samples if world.cost < 1 else self.slow
+
+
+FULL = Size(10_000, 4_000, 2_000, 4, 2_000, 2_000, 200)
+QUICK = Size(2_000, 100, 60, 1, 200, 40, 10)
+TINY = Size(500, 20, 10, 1, 20, 5, 2)
+
+
+def figure(hits: float, replicates: int, target: float | None, most: bool = True) -> dict[str, Any]:
+    "A share, its Monte Carlo standard error, and whether it is within its target (None: shown only)."
+    got = hits / replicates
+    se = sqrt(max(got * (1 - got), 1 / replicates) / replicates)
+    ok = None if target is None else got <= target if most else got >= target
+    return {"got": round(got, 5), "se": round(se, 5), "target": target, "most": most, "ok": ok}
+
+
+def near(figures: dict[str, dict[str, Any]]) -> bool:
+    "Whether chance could have decided a sign."
+    return any(f["target"] is not None and abs(f["got"] - f["target"]) <= 2 * f["se"] for f in figures.values())
+
+
+def errors_of(x: Tried, kind: str, keeps: bool) -> dict[str, dict[str, Any]]:
+    "Coverage, false passes where the value is exactly at the limit, false fails."
+    n = len(x.p_pass)
+    out = {"coverage": figure(float(x.covered.sum()), n, COVER, most=False)}
+    if not keeps:
+        out["false pass"] = figure(float((x.p_pass <= ALPHA).sum()), n, PASS_LIMIT[kind])
+    out["false fail"] = figure(float((x.p_fail <= ALPHA).sum()), n, FAIL_LIMIT)
+    return out
+
+
+def rng_of(*names: object) -> Rng:
+    "A generator of its own for each cell, whatever else is run."
+    text = "|".join(map(str, names)).encode()
+    return np.random.default_rng(np.random.Philox(int.from_bytes(hashlib.sha256(text).digest()[:8], "little")))
+
+
+Item = dict[str, Any]
+
+
+def item(row: str, what: Sequence[object], figures: dict[str, dict[str, Any]], replicates: int, since: float, note: str = "") -> Item:
+    out = {"row": row, "what": [str(w) for w in what], "figures": figures, "replicates": replicates}
+    return {**out, "seconds": round(time.perf_counter() - since, 2), **({"note": note} if note else {})}
+
+
+def row_a(size: Size, worlds: Sequence[World] | None = None) -> Iterator[Item]:
+    "Coverage, false passes and false fails of one promise."
+    for w in [*counted(), *sampled()] if worlds is None else worlds:
+        since, r = time.perf_counter(), size.of(w)
+        keeps = abs(w.truth - w.limit) > 1e-9 and w.metric == "ECE"  # calibrated: the promise is kept
+        found = errors_of(tried(w, rng_of("a", w.metric, w.variant, w.size), r), w.kind, keeps)
+        if size.again > 1 and near(found):
+            r *= size.again
+            found = errors_of(tried(w, rng_of("a again", w.metric, w.variant, w.size), r), w.kind, keeps)
+        yield item("a", (w.metric, w.variant, w.size), found, r, since)
+
+ROWS: dict[str, Callable[[Size], Iterator[Item]]] = {"a": row_a}
+
+
+def main() -> int:
+    "Simulate, or write the page, or compare it."
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few replicates, about two minutes; nothing to be quoted")
+    parser.add_argument("--tiny", action="store_true", help="hardly any: does everything run?")
+    parser.add_argument("--only", default="", help=f"rows to simulate again, of {','.join(ROWS)}; the others stay as they are")
+    parser.add_argument("--into", type=Path, default=RESULT, help="where the results go, or come from")
+    given = parser.parse_args()
+    chosen = [r for r in given.only.split(",") if r] or list(ROWS)
+    if wrong := [r for r in chosen if r not in ROWS]:
+        parser.error(f"no row {wrong}; there are {', '.join(ROWS)}")
+    size = TINY if given.tiny else QUICK if given.quick else FULL
+    for name in chosen:
+        since, machine = time.perf_counter(), described()
+        items = list(ROWS[name](size))
+        seconds = round(time.perf_counter() - since, 1)
+        made = {"items": items, "seconds": seconds, "machine": machine, "versions": versions("pilot_to_prod", "numpy", "scipy", "pandas")}
+        made["full"] = size is FULL
+        kept = json.loads(given.into.read_text(encoding="utf-8")) if given.into.is_file() else {}
+        given.into.write_text(json.dumps({**kept, name: made}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        missed = sum(f["ok"] is False for i in items for f in i["figures"].values())
+        print(f"{name}: {len(items)} cells, {missed} figures out of reach, {seconds:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
