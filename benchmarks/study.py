@@ -514,7 +514,201 @@ def row_a(size: Size, worlds: Sequence[World] | None = None) -> Iterator[Item]:
             found = errors_of(tried(w, rng_of("a again", w.metric, w.variant, w.size), r), w.kind, keeps)
         yield item("a", (w.metric, w.variant, w.size), found, r, since)
 
-ROWS: dict[str, Callable[[Size], Iterator[Item]]] = {"a": row_a}
+# ---- a card of many gates on shared rows
+
+RIGHT, BACK = 0.9, 0.1  # share right when clean; share of wrong answers that a scenario puts right
+
+
+@dataclass(frozen=True)
+class Promised:
+    "A gate of a simulated card: its true value, and its limit."
+
+    of: str  # value, drop or retention
+    truth: float
+    limit: float
+
+    @property
+    def lost(self) -> float:
+        "Share of right answers that the scenario takes, so that the value is the true one."
+        return flips_of(self.of, self.truth)[0] / RIGHT
+
+    def estimate(self, counts: tuple[int, ...], n: int) -> Estimate:
+        if self.of == "value":
+            return Rate(counts[0], n)
+        both, lost, gained = counts
+        return Drop(lost, gained, n) if self.of == "drop" else Retention(both, lost, gained, n)
+
+
+def flips_of(of: str, truth: float) -> tuple[float, float]:
+    "Shares of all rows that are lost and won."
+    won = (1 - RIGHT) * BACK
+    return (truth + won if of == "drop" else (1 - truth) * RIGHT + won), won
+
+
+def se_of(of: str, truth: float, n: int) -> float:
+    "Standard error of the observed value."
+    if of == "value":
+        return sqrt(truth * (1 - truth) / n)
+    lost, won = flips_of(of, truth)
+    if of == "drop":
+        return sqrt((lost + won - truth**2) / n)
+    both = RIGHT - lost
+    return sqrt((both * (1 - truth) ** 2 + lost * truth**2 + won) / n) / RIGHT
+
+
+def placed(of: str, truth: float, away: float, n: int, at: str = "value") -> Promised:
+    "A gate whose value lies so many standard errors on the good side of its limit; errors as they are at the value, or at the limit."
+    better = -1.0 if of == "drop" else 1.0
+    limit = truth
+    for _ in range(100 if at == "limit" else 1):
+        limit = truth - better * away * se_of(of, limit, n)
+        limit = min(max(limit, 1e-4), 1 - 1e-4)
+    return Promised(of, truth, limit)
+
+
+KINDS = (("value", 0.8), ("drop", 0.05), ("value", 0.95), ("retention", 0.9), ("value", 0.9), ("drop", 0.1))
+
+
+def gates_of(m: int, n: int, away: float = 0.0, at: str = "value") -> list[Promised]:
+    "Accuracy under stress, its drop and its retention in turn."
+    return [placed(*KINDS[i % len(KINDS)], away, n, at) for i in range(m)]
+
+
+def answers_of(rng: Rng, gates: Sequence[Promised], n: int, alike: float) -> tuple[np.ndarray, np.ndarray]:
+    "Right or wrong, clean, shape (n,), and in each gate's cell, shape (n, gates): what makes a row hard is shared by all cells."
+    m = len(gates)
+    hard, frail = rng.standard_normal((2, n), np.float32)
+    clean = sqrt(alike) * hard + sqrt(1 - alike) * rng.standard_normal(n, np.float32) < ndtri(RIGHT)
+    value = np.array([g.of == "value" for g in gates])
+    latent = rng.standard_normal((n, m), np.float32)
+    latent *= np.float32(sqrt(1 - alike))
+    latent += np.float32(sqrt(alike)) * np.where(value, hard[:, None], frail[:, None])
+    cut = ndtri([g.truth if g.of == "value" else 1 - g.lost for g in gates]).astype(np.float32)
+    kept = latent < cut
+    won = latent < np.float32(ndtri(BACK))
+    return clean, np.where(value, kept, np.where(clean[:, None], kept, won))
+
+
+def counts_of(clean: np.ndarray, right: np.ndarray, gates: Sequence[Promised]) -> list[tuple[int, ...]]:
+    hits, both = right.sum(0).tolist(), right[clean].sum(0).tolist()
+    sure = int(clean.sum())
+    return [(h,) if g.of == "value" else (b, sure - b, h - b) for g, h, b in zip(gates, hits, both, strict=True)]
+
+
+@dataclass
+class Bench:
+    "p-values of gates, kept by their counts."
+
+    n: int
+
+    def __post_init__(self) -> None:
+        self.known: dict[Any, tuple[float, float]] = {}
+
+    def p(self, gate: Promised, counts: tuple[int, ...]) -> tuple[float, float]:
+        key = gate.of, gate.limit, counts
+        if key not in self.known:
+            e, up = gate.estimate(counts, self.n), gate.of != "drop"
+            decides = e.n >= e.minimum(gate.limit, up, ALPHA)
+            self.known[key] = (e.p_pass(gate.limit, up), e.p_fail(gate.limit, up)) if decides else (1.0, 1.0)
+        return self.known[key]
+
+    def card(self, gates: Sequence[Promised], counts: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+        p = np.array([self.p(g, c) for g, c in zip(gates, counts, strict=True)])
+        return p[:, 0], p[:, 1]
+
+
+Correct = Callable[[np.ndarray], np.ndarray]
+
+
+def cards(rng: Rng, gates: Sequence[Promised], n: int, replicates: int, alike: float, correct: Correct = holm) -> tuple[int, int]:
+    "How many of so many cards block, and how many promote."
+    bench, blocked, promoted = Bench(n), 0, 0
+    for _ in range(replicates):
+        p_pass, p_fail = bench.card(gates, counts_of(*answers_of(rng, gates, n, alike), gates))
+        fails = bool(correct(p_fail).any())
+        blocked += fails
+        promoted += bool((p_pass <= ALPHA).all()) and not fails
+    return blocked, promoted
+
+
+def spec_of(gates: Sequence[Promised]) -> Spec:
+    "The same gates as a promise: gate i is about typos at severity (i + 1)/1000 alone."
+    given = []
+    for i, g in enumerate(gates):
+        at = (i + 1) / 1000
+        limit = {"at_most" if g.of == "drop" else "at_least": g.limit}
+        given.append({"name": f"g{i}", "metric": "accuracy", "of": g.of, "scenario": "typos", "up_to": at, "from_severity": at, **limit})
+    raw = {
+        "name": "simulated",
+        "task": "binary",
+        "model": {"loader": "module", "ref": "model.py:model"},
+        "data": {
+            "reference": "a.csv",
+            "replay": "b.csv",
+            "label": "y",
+            "labels": ["no", "yes"],
+            "positive": "yes",
+            "columns": {"text": "text"},
+        },
+        "owner": {"name": "T", "contact": "t@example.com"},
+        "gates": given,
+    }
+    spec, problems = parse(raw)
+    if spec is None:
+        raise ValueError(str(problems))
+    return spec
+
+
+def evidence_of(spec: Spec, clean: np.ndarray, right: np.ndarray) -> Evidence:
+    "The same answers as a replay would leave them."
+    n, m = right.shape
+    truth = (np.arange(n) % 2).astype(np.int16)
+    said_so = np.where(right.T, truth, 1 - truth).astype(np.int16)
+    about = {"name": spec.name, "title": spec.title_text, "version": 1, "task": "binary", "labels": list(spec.data.labels)}
+    about |= {"spec": spec.hash, "data": "d" * 64, "model": "m" * 64, "exploration": spec.exploration}
+    none = np.full(n, -1, np.int32)
+    return Evidence(
+        about,
+        np.array([f"k{i:06d}" for i in range(n)], object),
+        truth,
+        np.where(clean, truth, 1 - truth).astype(np.int16),
+        none,
+        tuple(
+            Cell("typos", "typos", "messy", (i + 1) / 1000, 0, "invariant", {"name": "typos"}, n, n, n, n, n) for i in range(m)
+        ),
+        tuple(said_so),
+        (none,) * m,
+        (np.ones(n, bool),) * m,
+    )
+
+
+def verdicts_differ(rng: Rng, gates: Sequence[Promised], n: int, replicates: int, alike: float) -> int:
+    "Gates on which `judge` and this simulation disagree."
+    spec, bench, differ = spec_of(gates), Bench(n), 0
+    for _ in range(replicates):
+        clean, right = answers_of(rng, gates, n, alike)
+        p_pass, p_fail = bench.card(gates, counts_of(clean, right, gates))
+        fails = holm(p_fail)
+        for j, (no, p) in zip(judge(spec, evidence_of(spec, clean, right)), zip(fails, p_pass, strict=True), strict=True):
+            ours = Verdict.FAILS if no else Verdict.PASSES if p <= ALPHA else Verdict.UNDECIDED
+            differ += ours is not j.verdict
+    return differ
+
+
+def row_b(size: Size) -> Iterator[Item]:
+    "False blocks of a card: every gate exactly at its limit."
+    for n, target in ((500, 0.05), (250, 0.07)):
+        for m in (10, 60, 200):
+            for alike in (0.0, 0.3, 0.8):
+                since, gates = time.perf_counter(), gates_of(m, n)
+                blocked, promoted = cards(rng_of("b", n, m, alike), gates, n, size.cards, alike)
+                found = {"false block": figure(blocked, size.cards, target), "promoted": figure(promoted, size.cards, None)}
+                yield item("b", (f"{m} gates", f"{n} rows", f"alike {alike:g}"), found, size.cards, since)
+    since, k = time.perf_counter(), min(30, size.cards)
+    differ = verdicts_differ(rng_of("judge"), [*gates_of(5, 500), *gates_of(5, 500, 5.0), *gates_of(3, 500, -4.0)], 500, k, 0.3)
+    yield item("b", ("13 gates", "500 rows", "verdicts of judge that differ"), {"differ": figure(differ, k * 13, 0.0)}, k * 13, since)
+
+ROWS: dict[str, Callable[[Size], Iterator[Item]]] = {"a": row_a, "b": row_b}
 
 
 def main() -> int:
