@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import ceil, exp, log, sqrt
 from pathlib import Path
 from typing import Any
@@ -556,14 +555,25 @@ def se_of(of: str, truth: float, n: int) -> float:
     return sqrt((both * (1 - truth) ** 2 + lost * truth**2 + won) / n) / RIGHT
 
 
-def placed(of: str, truth: float, away: float, n: int, at: str = "value") -> Promised:
+def placed(of: str, limit: float, away: float, n: int, at: str = "value") -> Promised:
     "A gate whose value lies so many standard errors on the good side of its limit; errors as they are at the value, or at the limit."
     better = -1.0 if of == "drop" else 1.0
-    limit = truth
-    for _ in range(100 if at == "limit" else 1):
-        limit = truth - better * away * se_of(of, limit, n)
-        limit = min(max(limit, 1e-4), 1 - 1e-4)
-    return Promised(of, truth, limit)
+    least, most = (1e-6 - (1 - RIGHT) * BACK, 0.9) if of == "drop" else (0.01, 0.9999 if of == "value" else 1.0)
+    value = limit
+    for _ in range(400):
+        there = limit + better * away * se_of(of, limit if at == "limit" else value, n)
+        value = min(max((value + there) / 2, least), most)
+    return Promised(of, value, limit)
+
+
+def alone(gate: Promised, n: int) -> World:
+    "One gate of a card as a world of its own."
+    if gate.of == "value":
+        return rate_world(gate.truth, gate.limit, True, n, f"{n:,}")
+    lost, won = flips_of(gate.of, gate.truth)
+    if gate.of == "drop":
+        return drop_world(gate.truth, lost + won, gate.limit, n, f"{n:,}")
+    return retention_world(gate.truth, RIGHT, won, gate.limit, n, f"{n:,}")
 
 
 KINDS = (("value", 0.8), ("drop", 0.05), ("value", 0.95), ("retention", 0.9), ("value", 0.9), ("drop", 0.1))
@@ -705,10 +715,220 @@ def row_b(size: Size) -> Iterator[Item]:
                 found = {"false block": figure(blocked, size.cards, target), "promoted": figure(promoted, size.cards, None)}
                 yield item("b", (f"{m} gates", f"{n} rows", f"alike {alike:g}"), found, size.cards, since)
     since, k = time.perf_counter(), min(30, size.cards)
-    differ = verdicts_differ(rng_of("judge"), [*gates_of(5, 500), *gates_of(5, 500, 5.0), *gates_of(3, 500, -4.0)], 500, k, 0.3)
+    differ = verdicts_differ(rng_of("judge"), [*gates_of(5, 500), *gates_of(5, 500, 5.0), *gates_of(3, 500, -5.0)], 500, k, 0.3)
     yield item("b", ("13 gates", "500 rows", "verdicts of judge that differ"), {"differ": figure(differ, k * 13, 0.0)}, k * 13, since)
 
-ROWS: dict[str, Callable[[Size], Iterator[Item]]] = {"a": row_a, "b": row_b}
+
+def spread(world: World, rng: Rng, replicates: int) -> float:
+    "Standard error of a world's value: what it does from sample to sample."
+    pairs = [(e.value, k) for e, k in world.draw(rng, replicates)]
+    values, often = np.array(pairs).T
+    return float(np.sqrt(np.average((values - np.average(values, weights=often)) ** 2, weights=often)))
+
+
+def moved(world: World, away: float, rng: Rng, replicates: int) -> World:
+    "The same population with its limit so many standard errors on the other side, so that the promise is kept (away > 0) or broken."
+    se = spread(world, rng, replicates)
+    return replace(world, limit=world.truth - away * se * (1 if world.up else -1))
+
+
+def each_metric() -> list[World]:
+    "Worlds of each metric in turn, value at the limit: the least rows, rare errors, rare classes, none won back."
+    even = (1 / 3, 1 / 3, 1 / 3)
+    n_of = {0.9: Rate(0, 1).minimum(0.9, True), 0.98: Rate(0, 1).minimum(0.98, True)}
+    out = [rate_world(p, p, True, n, size) for p in (0.5, 0.9, 0.98) for n, size in sizes(n_of.get(p, 30))[:3]]
+    out += [rate_world(0.02, 0.02, False, n, f"{n:,}") for n in (300, 1_000)]
+    out += [risk_world(0.1, 0.1, 1_000, 0.6)]
+    for drop, flips in ((0.05, 0.05), (0.05, 0.1), (0.01, 0.01), (0.01, 0.3)):
+        out += [drop_world(drop, flips, drop, n, size) for n, size in sizes(Drop(0, 0, 100).minimum(drop, False))[:3]]
+    for clean, gained in ((0.9, 0.0), (0.9, 0.02), (0.6, 0.1)):
+        out += [retention_world(0.95, clean, gained, 0.95, n, f"{n:,}") for n in (300, 1_000)]
+    out += [gap_world(p, q, round(abs(p - q), 6), m, n) for p, q in ((0.9, 0.8), (0.98, 0.93)) for m, n in ((300, 300), (300, 1_000))]
+    for of in ("value", "drop", "retention"):
+        lost, won = (0.0, 0.0) if of == "value" else (0.05, 0.1)
+        out += [f1_world(of, even, 0.1, lost, won, 300), f1_world(of, FEW, 0.1, lost, won, 1_500)]
+    out += [ece_world(0.05, "over", 0.05, 1_000), *(latency_world(b, 20, 200) for b in (0.0, 0.1, 0.3))]
+    out += [mae_world(of, s, 1_000) for of in ("value", "drop") for s in (0.5, 1.0)]
+    return [*out, seeds_world("value", 0.9, 300), seeds_world("drop", 0.95, 300), clusters_world("value", 0.9, 40), clusters_world("drop", 0.9, 40)]
+
+
+def row_c(size: Size) -> Iterator[Item]:
+    "False promotions of a card: one gate exactly at its limit, nine others far above theirs."
+    for w in each_metric():
+        since, r = time.perf_counter(), size.of(w)
+        for again in (1, size.again):
+            rng = rng_of("c", again, w.metric, w.variant, w.size)
+            x = tried(w, rng, r * again, covers=False)
+            others = np.ones(r * again, bool)
+            for hits in rng.binomial(500, 0.95, (9, r * again)):  # at least 0.8, promised of 500 rows: 15 standard errors above
+                p = {h: Rate(h, 500).p_pass(0.8, True) for h in np.unique(hits).tolist()}
+                others &= np.array([p[h] for h in hits.tolist()]) <= ALPHA
+            found = {"false promote": figure(float(((x.p_pass <= ALPHA) & others).sum()), r * again, PASS_LIMIT[w.kind])}
+            if not near(found):
+                break
+        yield item("c", (w.metric, w.variant, w.size), found, len(others), since)
+
+
+CALLED = {"value": "accuracy", "drop": "drop", "retention": "retention"}
+STATED = ("value", "limit")  # where a standard error is taken
+
+
+def placed_worlds(of: str, limit: float, away: float, n: int) -> dict[str, World]:
+    return {f"errors at the {at}": alone(placed(of, limit, away, n, at), n) for at in STATED}
+
+
+def shifted(away: float, size: Size) -> Iterator[World]:
+    "Metrics that need whole samples, with the limit so many standard errors away."
+    even = (1 / 3, 1 / 3, 1 / 3)
+    worlds = [
+        *(f1_world("value", even, 0.1, 0.0, 0.0, n) for n in (300, 1_000)),
+        f1_world("drop", FEW, 0.1, 0.05, 0.1, 1_500),
+        f1_world("retention", FEW, 0.1, 0.05, 0.1, 1_500),
+        *(gap_world(0.9, q, round(0.9 - q, 6), m, n) for q, m, n in ((0.65, 300, 300), (0.65, 300, 1_000), (0.75, 1_000, 3_000))),
+        ece_world(0.1, "over", 0.1, 1_000),
+        ece_world(0.1, "over", 0.1, 3_000),
+        latency_world(0.0, 20, 200),
+        latency_world(0.1, 20, 200),
+        latency_world(0.3, 20, 200),
+        mae_world("value", 1.0, 1_000),
+        mae_world("value", 0.5, 3_000),
+        mae_world("drop", 1.0, 1_000),
+    ]
+    for w in worlds:
+        yield moved(w, away, rng_of("spread", w.metric, w.variant, w.size), min(size.of(w), 1_000))
+
+
+def row_d(size: Size) -> Iterator[Item]:
+    "Power to block: one gate five standard errors on the wrong side. Alone it must be rejected at alpha over the number of gates."
+    goals = ((60, 0.9), (200, 0.85))
+    for of, limit in KINDS:
+        for n in (500, 1_000, 3_000):
+            since, found = time.perf_counter(), {}
+            for at, w in placed_worlds(of, limit, -5.0, n).items():
+                p = tried(w, rng_of("d", of, limit, n, at), size.counts, covers=False).p_fail
+                found |= {f"{m} gates, {at}": figure(float((p <= ALPHA / m).sum()), len(p), goal, False) for m, goal in goals}
+            yield item("d", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
+    for w in shifted(-5.0, size):
+        since = time.perf_counter()
+        p = tried(w, rng_of("d", w.metric, w.variant, w.size), size.of(w), covers=False).p_fail
+        found = {f"{m} gates, errors at the value": figure(float((p <= ALPHA / m).sum()), len(p), goal, False) for m, goal in goals}
+        yield item("d", (w.metric, w.variant, w.size), found, len(p), since)
+    r = max(size.cards // 8, 20)
+    for of, limit in KINDS[:2]:  # whole cards: the others five standard errors on the right side
+        since, found = time.perf_counter(), {}
+        for m, goal in goals:
+            gates = [placed(of, limit, -5.0, 500), *gates_of(m - 1, 500, 5.0)]
+            blocked, _ = cards(rng_of("d card", m, of, limit), gates, 500, r, 0.3)
+            found[f"{m} gates, errors at the value"] = figure(blocked, r, goal, most=False)
+        yield item("d", (CALLED[of], f"limit {limit:g}, whole cards", "500"), found, r, since)
+
+
+def row_e(size: Size) -> Iterator[Item]:
+    "Power to promote: every gate five standard errors on the right side."
+    for m, target in ((60, 0.85), (200, 0.7)):
+        for n, part in ((500, 2), (1_000, 4), (3_000, 10)):
+            r, found, since = max(size.cards // part, 20), {}, time.perf_counter()
+            for at in STATED:
+                _, promoted = cards(rng_of("e", m, n, at), gates_of(m, n, 5.0, at), n, r, 0.3)
+                found[f"errors at the {at}"] = figure(promoted, r, target, most=False)
+            yield item("e", (f"{m} gates", f"{n:,} rows", "alike 0.3"), found, r, since)
+
+
+def row_f(size: Size) -> Iterator[Item]:
+    "How often a gate stays undecided that lies three standard errors on the right side."
+    for of, limit in KINDS:
+        for n in (300, 1_000, 3_000):
+            since, found = time.perf_counter(), {}
+            for at, w in placed_worlds(of, limit, 3.0, n).items():
+                x = tried(w, rng_of("f", of, limit, n, at), size.counts, covers=False)
+                found[f"undecided, {at}"] = figure(float(((x.p_pass > ALPHA) & (x.p_fail > ALPHA)).sum()), size.counts, 0.2)
+            yield item("f", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
+    for w in shifted(3.0, size):
+        since = time.perf_counter()
+        x = tried(w, rng_of("f", w.metric, w.variant, w.size), size.of(w), covers=False)
+        undecided = float(((x.p_pass > ALPHA) & (x.p_fail > ALPHA)).sum())
+        found = {"undecided, errors at the value": figure(undecided, len(x.p_pass), 0.2)}
+        yield item("f", (w.metric, w.variant, w.size), found, len(x.p_pass), since)
+
+
+LOOKS = 10
+
+
+def row_g(size: Size, spend: Callable[[int], float] = alpha_of_look) -> Iterator[Item]:
+    "Ten looks at a promise exactly at its limit, each on fresh rows: does any of them pass?"
+    even = (1 / 3, 1 / 3, 1 / 3)
+    alphas = np.array([spend(k) for k in range(1, LOOKS + 1)])
+    worlds = [
+        *(rate_world(p, p, True, n, f"{n:,}") for p, n in ((0.5, 300), (0.9, 300), (0.9, 1_000), (0.98, 1_000))),
+        *(drop_world(0.05, f, 0.05, n, f"{n:,}") for f, n in ((0.05, 300), (0.1, 300), (0.1, 1_000))),
+        retention_world(0.95, 0.9, 0.02, 0.95, 300, "300"),
+        retention_world(0.95, 0.9, 0.02, 0.95, 1_000, "1,000"),
+        gap_world(0.9, 0.8, 0.1, 300, 1_000),
+        ece_world(0.05, "over", 0.05, 1_000),
+        f1_world("value", even, 0.1, 0.0, 0.0, 300),
+        f1_world("value", even, 0.1, 0.0, 0.0, 1_000),
+        latency_world(0.1, 20, 200),
+        mae_world("value", 0.5, 1_000),
+    ]
+    for w in worlds:
+        since, r = time.perf_counter(), size.of(w) // (1 if not w.cost else 4)
+        rng = rng_of("g", w.metric, w.variant, w.size)
+        p = rng.permutation(tried(w, rng, r * LOOKS, covers=False).p_pass).reshape(r, LOOKS)
+        found = {
+            "ten looks": figure(float((p <= alphas).any(axis=1).sum()), r, 2 * ALPHA),
+            "each at alpha": figure(float((p <= ALPHA).any(axis=1).sum()), r, None),
+        }
+        yield item("g", (w.metric, w.variant, w.size), found, r, since)
+
+
+def frame(rng: Rng, n: int, moved_by: float = 0.0, mixed_by: float = 0.0) -> pd.DataFrame:
+    "Ten columns of numbers and ten of categories; two of each shift: numbers by standard deviations, categories by total variation."
+    out = {}
+    for i in range(10):
+        x = rng.standard_normal(n) + (moved_by if i < 2 else 0.0)
+        out[f"n{i}"] = np.round(x, 1) if i % 5 == 3 else np.exp(x) if i % 5 == 4 else x
+    for i, k in enumerate((2, 5, 3, 4, 6, 8, 10, 15, 20, 30)):
+        p = np.full(k, 1 / k) if i % 2 else 1 / np.arange(1, k + 1)
+        p = p / p.sum()
+        if i < 2:
+            p = p + np.append(mixed_by, np.full(k - 1, -mixed_by / (k - 1)))
+        out[f"c{i}"] = pd.Categorical.from_codes(rng.choice(k, n, p=p), [f"v{j}" for j in range(k)])
+    return pd.DataFrame(out)
+
+
+def row_h(size: Size) -> Iterator[Item]:
+    "Drift: flags where nothing changed, and what is found where four of twenty columns did."
+    for n in (1_000, 300):
+        since, rng = time.perf_counter(), rng_of("h", n)
+        ours = tested = alone_ = 0
+        for _ in range(size.nulls):
+            t = drift(frame(rng, n), frame(rng, n))
+            ours += bool(t["drifted"].any())
+            tested += bool((t["q"] <= 0.05).any())
+            alone_ += bool((t["p"] < 0.05).any())
+        found = {
+            "any flag": figure(ours, size.nulls, 0.06),
+            "q-value alone": figure(tested, size.nulls, None),
+            "p below .05 alone": figure(alone_, size.nulls, None),
+        }
+        made = item("h", ("nothing changed", "", f"{n:,}"), found, size.nulls, since)
+        yield {**made, "yearly": round(yearly(ours / size.nulls, 12), 4)}
+    for n in (1_000, 300):
+        for by, mix in ((0.2, 0.08), (0.4, 0.15), (0.6, 0.25)):
+            since, rng, hit, false = time.perf_counter(), rng_of("h", n, by), np.zeros(2), 0
+            for _ in range(size.shifts):
+                t = drift(frame(rng, n), frame(rng, n, by, mix)).set_index("column")["drifted"]
+                hit += t[["n0", "n1"]].sum(), t[["c0", "c1"]].sum()
+                false += bool(t.drop(["n0", "n1", "c0", "c1"]).any())
+            found = {
+                "numbers found": figure(hit[0], 2 * size.shifts, None),
+                "categories found": figure(hit[1], 2 * size.shifts, None),
+                "any flag beside": figure(false, size.shifts, None),
+            }
+            what = f"2 numbers by {by:g} sd, 2 categories by {mix:g}"
+            yield item("h", ("4 of 20 columns shifted", what, f"{n:,}"), found, size.shifts, since)
+
+ROWS: dict[str, Callable[[Size], Iterator[Item]]] = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h}
 
 
 def main() -> int:
