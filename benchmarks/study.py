@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from _machine import described, said, versions
 from scipy.special import ndtri
+from scipy.stats import binom
 
 from pilot_to_prod.evidence import Cell, Evidence
 from pilot_to_prod.evidence.confidence import Difference, drift, ece_estimate, yearly
@@ -487,6 +488,11 @@ def figure(hits: float, replicates: int, target: float | None, most: bool = True
     return {"got": round(got, 5), "se": round(se, 5), "target": target, "most": most, "ok": ok}
 
 
+def exactly(share: float) -> dict[str, Any]:
+    "A share that was computed, not drawn."
+    return {"got": round(share, 5), "se": 0.0, "target": None, "most": False, "ok": None}
+
+
 def near(figures: dict[str, dict[str, Any]]) -> bool:
     "Whether chance could have decided a sign."
     return any(f["target"] is not None and abs(f["got"] - f["target"]) <= f["se"] for f in figures.values())
@@ -802,6 +808,17 @@ def row_c(size: Size) -> Iterator[Item]:
 
 
 CALLED = {"value": "accuracy", "drop": "drop", "retention": "retention"}
+
+
+def best(p: float, limit: float, n: int, alpha: float, above: bool) -> float:
+    "Power of the most powerful test of a share at its level (Neyman & Pearson 1933): no valid method can do better."
+    if not above:
+        return best(1 - p, 1 - limit, n, alpha, True)
+    c = int(binom.isf(alpha, n, limit))  # more hits than c reject; c itself with the chance that is left
+    left = (alpha - binom.sf(c, n, limit)) / binom.pmf(c, n, limit)
+    return float(binom.sf(c, n, p) + left * binom.pmf(c, n, p))
+
+
 STATED = ("value", "limit")  # where a standard error is taken
 
 
@@ -825,6 +842,7 @@ def shifted(away: float, size: Size) -> Iterator[World]:
         latency_world(0.0, 20, 200),
         latency_world(0.1, 20, 200),
         latency_world(0.3, 20, 200),
+        latency_world(0.1, 60, 200),
         mae_world("value", 1.0, 1_000),
         mae_world("value", 0.5, 3_000),
         mae_world("drop", 1.0, 1_000),
@@ -842,6 +860,9 @@ def row_d(size: Size) -> Iterator[Item]:
             for at, w in placed_worlds(of, limit, -5.0, n).items():
                 p = tried(w, rng_of("d", of, limit, n, at), size.counts, covers=False).p_fail
                 found |= {f"{m} gates, {at}": figure(float((p <= ALPHA / m).sum()), len(p), goal, False) for m, goal in goals}
+            if of == "value":
+                p = placed(of, limit, -5.0, n, "limit").truth
+                found["200 gates, errors at the limit, best possible"] = exactly(best(p, limit, n, ALPHA / 200, False))
             yield item("d", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
     for w in shifted(-5.0, size):
         since = time.perf_counter()
@@ -879,6 +900,9 @@ def row_f(size: Size) -> Iterator[Item]:
             for at, w in placed_worlds(of, limit, 3.0, n).items():
                 x = tried(w, rng_of("f", of, limit, n, at), size.counts, covers=False)
                 found[f"undecided, {at}"] = figure(float(((x.p_pass > ALPHA) & (x.p_fail > ALPHA)).sum()), size.counts, 0.2)
+            if of == "value":
+                p = placed(of, limit, 3.0, n).truth
+                found["undecided, errors at the value, best possible"] = exactly(1 - best(p, limit, n, ALPHA, True))
             yield item("f", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
     for w in shifted(3.0, size):
         since = time.perf_counter()
@@ -891,11 +915,11 @@ def row_f(size: Size) -> Iterator[Item]:
 LOOKS = 10
 
 
-def row_g(size: Size, spend: Callable[[int], float] = alpha_of_look) -> Iterator[Item]:
+def row_g(size: Size, spend: Callable[[int], float] = alpha_of_look, worlds: Sequence[World] | None = None) -> Iterator[Item]:
     "Ten looks at a promise exactly at its limit, each on fresh rows: does any of them pass?"
     even = (1 / 3, 1 / 3, 1 / 3)
     alphas = np.array([spend(k) for k in range(1, LOOKS + 1)])
-    worlds = [
+    usual = [
         *(rate_world(p, p, True, n, f"{n:,}") for p, n in ((0.5, 300), (0.9, 300), (0.9, 1_000), (0.98, 1_000))),
         *(drop_world(0.05, f, 0.05, n, f"{n:,}") for f, n in ((0.05, 300), (0.1, 300), (0.1, 1_000))),
         retention_world(0.95, 0.9, 0.02, 0.95, 300, "300"),
@@ -907,7 +931,7 @@ def row_g(size: Size, spend: Callable[[int], float] = alpha_of_look) -> Iterator
         latency_world(0.1, 20, 200),
         mae_world("value", 0.5, 1_000),
     ]
-    for w in worlds:
+    for w in usual if worlds is None else worlds:
         since, r = time.perf_counter(), size.of(w) // (1 if not w.cost else 4)
         rng = rng_of("g", w.metric, w.variant, w.size)
         p = rng.permutation(tried(w, rng, r * LOOKS, covers=False).p_pass).reshape(r, LOOKS)
@@ -929,7 +953,8 @@ def frame(rng: Rng, n: int, moved_by: float = 0.0, mixed_by: float = 0.0) -> pd.
         p = p / p.sum()
         if i < 2:
             p = p + np.append(mixed_by, np.full(k - 1, -mixed_by / (k - 1)))
-        out[f"c{i}"] = pd.Categorical.from_codes(rng.choice(k, n, p=p).astype(int), [f"v{j}" for j in range(k)])
+        names = np.array([f"v{j}" for j in range(k)], object)
+        out[f"c{i}"] = pd.Categorical(names[rng.choice(k, n, p=p)], categories=names)
     return pd.DataFrame(out)
 
 
