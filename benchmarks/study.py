@@ -856,13 +856,13 @@ def row_d(size: Size) -> Iterator[Item]:
     goals = ((60, 0.9), (200, 0.85))
     for of, limit in KINDS:
         for n in (500, 1_000, 3_000):
-            since, found = time.perf_counter(), {}
+            since, found = time.perf_counter(), dict[str, dict[str, Any]]()
             for at, w in placed_worlds(of, limit, -5.0, n).items():
                 p = tried(w, rng_of("d", of, limit, n, at), size.counts, covers=False).p_fail
                 found |= {f"{m} gates, {at}": figure(float((p <= ALPHA / m).sum()), len(p), goal, False) for m, goal in goals}
             if of == "value":
-                p = placed(of, limit, -5.0, n, "limit").truth
-                found["200 gates, errors at the limit, best possible"] = exactly(best(p, limit, n, ALPHA / 200, False))
+                share = placed(of, limit, -5.0, n, "limit").truth
+                found["200 gates, errors at the limit, best possible"] = exactly(best(share, limit, n, ALPHA / 200, False))
             yield item("d", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
     for w in shifted(-5.0, size):
         since = time.perf_counter()
@@ -928,7 +928,10 @@ def row_g(size: Size, spend: Callable[[int], float] = alpha_of_look, worlds: Seq
         ece_world(0.05, "over", 0.05, 1_000),
         f1_world("value", even, 0.1, 0.0, 0.0, 300),
         f1_world("value", even, 0.1, 0.0, 0.0, 1_000),
+        f1_world("drop", even, 0.1, 0.05, 0.1, 300),
+        latency_world(0.0, 20, 200),
         latency_world(0.1, 20, 200),
+        latency_world(0.3, 20, 200),
         mae_world("value", 0.5, 1_000),
     ]
     for w in usual if worlds is None else worlds:
