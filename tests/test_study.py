@@ -169,4 +169,4 @@ def test_every_row_is_there_in_full_and_every_miss_is_explained():
     missed = [
         (n, i["what"], k) for n, r in results.items() for i in r["items"] for k, f in i["figures"].items() if f["ok"] is False
     ]
-    assert [m for m in missed if not study.why(m[0], m[1][0], m[2])] == []
+    assert [m for m in missed if not study.why(*m)] == []
