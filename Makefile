@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test drills lab docs bench export check-fresh lint unit wheel notebooks clean
+.PHONY: demo test drills lab docs bench study export check-fresh lint unit wheel notebooks clean
 .DEFAULT_GOAL := demo
 
 # uv where it can be had (it installs by pip), else pip; done again when pyproject.toml changes
@@ -54,6 +54,10 @@ bench: $(STAMP) ## benchmarks: figures for this machine, the peers in environmen
 	@$(BIN)/python benchmarks/notebooks.py
 	@$(BIN)/python benchmarks/card.py
 	@$(BIN)/python benchmarks/page.py
+
+study: $(STAMP) ## does a verdict keep what it claims? every metric, size and prevalence by simulation, and the page that shows it
+	@$(BIN)/python benchmarks/study.py
+	@$(BIN)/python benchmarks/study.py --page
 
 export: $(STAMP) ## notebooks to package, and README
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev-export
