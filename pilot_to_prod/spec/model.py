@@ -585,7 +585,7 @@ def threshold(
         return f"{said} in ≥ {gate.share:.0%}"
     name = METRIC_WORDS.get(gate.metric, gate.metric)
     name += f" of {gate.label}" if gate.label else ""
-    name += f" at confidence ≥ {gate.confidence:g}" if gate.confidence is not None else ""
+    name += f" (confidence {gate.confidence:g})" if gate.confidence is not None else ""
     name = {"value": name, "drop": f"drop of {name}", "retention": f"share of {name} kept", "gap": f"gap in {name}"}[gate.of]
     name += {"clean": "", "promoted": " against the promoted run"}.get(gate.against, f" against {gate.against}")
     return f"{name} ≥ {gate.at_least:g}" if gate.at_least is not None else f"{name} ≤ {gate.at_most:g}"
