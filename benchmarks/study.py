@@ -520,7 +520,7 @@ Item = dict[str, Any]
 def item(
     row: str, what: Sequence[object], figures: dict[str, dict[str, Any]], replicates: int, since: float, note: str = ""
 ) -> Item:
-    out = {"row": row, "what": [str(w) for w in what], "figures": figures, "order": list(figures), "replicates": replicates}
+    out = {"row": row, "what": [str(w) for w in what], "figures": figures, "replicates": replicates}
     return {**out, "seconds": round(time.perf_counter() - since, 2), **({"note": note} if note else {})}
 
 
@@ -1151,7 +1151,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def names_of(items: Sequence[Item]) -> list[str]:
-    return list(dict.fromkeys(n for i in items for n in i["order"]))
+    "Names of the figures, those of fewer gates first."
+    return sorted({n for i in items for n in i["figures"]}, key=lambda n: (int(n.split()[0]) if n[0].isdigit() else 0, n))
 
 
 def distance(f: dict[str, Any]) -> float:
@@ -1164,7 +1165,7 @@ def worst_of(result: dict[str, Any]) -> Iterator[list[str]]:
     "For each figure of a row and target: its worst cell."
     groups: dict[tuple[str, float], list[tuple[Item, dict[str, Any]]]] = {}
     for i in result["items"]:
-        for n in i["order"]:
+        for n in names_of([i]):
             f = i["figures"][n]
             if f["target"] is not None:
                 groups.setdefault((n, f["target"]), []).append((i, f))
@@ -1188,7 +1189,7 @@ def section(name: str, result: dict[str, Any]) -> Iterator[str]:
         yield from drifts(items)
     reasons: dict[str, list[str]] = {}
     for i in items:
-        for n in i["order"]:
+        for n in names_of([i]):
             if i["figures"][n]["ok"] is False:
                 reasons.setdefault(why(name, i["what"], n), []).append(f"{', '.join(w for w in i['what'] if w)} ({n})")
     for text, cells in reasons.items():
