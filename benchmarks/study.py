@@ -1026,8 +1026,9 @@ COLUMNS = {
     "h": ("input", "shift", "rows in each frame"),
 }
 ABOUT = {
-    "a": "Every promise has its limit exactly at the true value. A pass there counts as false, as it would if the value were worse by nothing; a fail is "
-    "false too, since meeting a limit keeps the promise. Coverage is of the two-sided interval. An estimate below its minimum decides nothing. "
+    "a": "Every promise has its limit exactly at the true value, the hardest place: a pass there counts as false, since any worse value passes more "
+    "seldom, and a fail does so, since meeting a limit keeps the promise. Coverage is of the two-sided interval. Below "
+    "its minimum an estimate decides nothing. "
     "Reach: coverage at least 93%; false passes at most 3% for score methods, 4% for those with a normal tail (macro-F1; calibration and mean "
     "absolute error, for which the contract names no figure, are held to the same), 6% for latency; false fails at most 5%.",
     "b": "Every gate is exactly at its limit, on the same rows: accuracy under stress, its drop and its retention in turn. Cells are *alike* by the "
