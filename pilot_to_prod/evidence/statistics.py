@@ -11,7 +11,7 @@ __all__ = ['ALPHA', 'LEFT_OUT', 'z_of', 'Estimate', 'Rate', 'Drop', 'Retention',
 
 # %% ../../nbs/api/16_statistics.ipynb #31f0ed2d
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import acos, copysign, cos, pi, ceil, floor, inf, isfinite, log, sqrt
 from typing import Protocol
@@ -322,13 +322,17 @@ class Normal:
     n: int
     df: float = inf
     short: str = ""
+    skew: float = 0.0  # standardised third moment of the estimate
 
     def _p(self, limit: float, above: bool) -> float:
+        "The tail, and where the estimate is skewed the larger of it and that of Hall's transformation (1992), t + g/6 + kt² + k²t³/3 with k = g/3."
         if not isfinite(self.value) or not self.se > 0:
             return 1.0
-        t = (self.value - limit) / self.se
-        t = -t if above else t
-        return float(ndtr(t) if self.df == inf else stdtr(self.df, t))
+        t, g = (self.value - limit) / self.se, self.skew
+        t, g = (-t, -g) if above else (t, g)
+        k = g / 3
+        both = (t, t + g / 6 + k * t * t + k * k * t**3 / 3) if g else (t,)
+        return max(float(ndtr(x) if self.df == inf else stdtr(self.df, x)) for x in both)
 
     def p_pass(self, limit: float, up: bool) -> float:
         return self._p(limit, up)
@@ -341,7 +345,13 @@ class Normal:
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
         q = z_of(alpha) if self.df == inf else float(-stdtrit(self.df, alpha))
-        return self.value - q * self.se, self.value + q * self.se
+        low, high = max(q, self._back(q)), min(-q, self._back(-q))
+        return self.value - low * self.se, self.value - high * self.se
+
+    def _back(self, x: float) -> float:
+        "Hall's transformation, undone."
+        k = self.skew / 3
+        return float(np.cbrt(1 + 3 * k * (x - self.skew / 6)) - 1) / k if abs(k) > 1e-6 else x
 
 # %% ../../nbs/api/16_statistics.ipynb #1da8b3bd
 def f1_estimate(
@@ -366,7 +376,9 @@ def f1_estimate(
     present = counts @ (stressed[:, 2 * width // 3 :] > 0)
     few = [names[i] if names else str(i) for i in np.flatnonzero(present < 20)]
     short = f"fewer than 20 rows of {', '.join(few[:3])}{' and others' if len(few) > 3 else ''}" if few else ""
-    return Normal(point, float(np.nanstd(drawn, ddof=1)), int(counts.sum()), short=short)
+    se = float(np.nanstd(drawn, ddof=1))
+    skew = float(np.nanmean((drawn - np.nanmean(drawn)) ** 3)) / se**3 if se > 0 else 0.0
+    return Normal(point, se, int(counts.sum()), short=short, skew=skew)
 
 # %% ../../nbs/api/16_statistics.ipynb #e4f148da
 @dataclass(frozen=True)
@@ -421,11 +433,23 @@ def mae_estimate(
 def alike_in_turn(
     values: np.ndarray,  # one a run, in the order of the runs, shape (n,)
 ) -> float:  # factor of the standard error, 1 where runs are like strangers
-    "√((1 + r)/(1 − r)) where the lag-1 autocorrelation r is beyond 2/√n (Bartlett 1946): a machine that slows down gives fewer runs than it seems."
+    """√((1 + r)/(1 − r)), r the lag-1 autocorrelation without its bias (Kendall 1954), from 0 to 0.9.
+
+    A machine that slows down, or is busy for a while, gives fewer runs than it seems."""
     n, away = len(values), values - values.mean()
     total = float(away @ away)
-    r = float(away[1:] @ away[:-1]) / total if total > 0 else 0.0
-    return sqrt((1 + r) / (1 - r)) if 2 / sqrt(n) < r < 1 else 1.0
+    found = float(away[1:] @ away[:-1]) / total if total > 0 else -1.0
+    r = min(max(found + (1 + 3 * found) / n, 0.0), 0.9)
+    return sqrt((1 + r) / (1 - r))
+
+
+def _first(holds: Callable[[int], bool], n: int) -> int:
+    "The first of n places from which on something holds; n where it never does."
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
 
 
 @dataclass(frozen=True)
@@ -458,7 +482,17 @@ class Latency:
         return Normal(float(share.mean()), se, n, df=n - 1)
 
     def p_pass(self, limit: float, up: bool) -> float:
-        return 1.0 if up or self.n < 2 else self._over(limit).p_pass(0.05, False)
+        """The larger of the t tail and that of the spread as it would be at the limit.
+
+        Late calls come in bad runs: twenty runs without one look both good and alike, so that the first tail alone passes too easily. At the limit
+        runs would differ by the same part of their share as they do here, and calls by chance."""
+        if up or self.n < 2:
+            return 1.0
+        found, share, m = self._over(limit), (self.calls > limit).mean(axis=1), self.calls.shape[1]
+        apart = max(float(share.var(ddof=1)) - found.value * (1 - found.value) / m, 0.0)
+        there = sqrt(apart * (0.05 / found.value) ** 2 + 0.05 * 0.95 / m) if found.value > 0 else 0.0
+        scaled = replace(found, se=max(found.se, there / sqrt(self.n) * alike_in_turn(share)))
+        return scaled.p_pass(0.05, False)
 
     def p_fail(self, limit: float, up: bool) -> float:
         return 1.0 if up or self.n < 2 else self._over(limit).p_fail(0.05, False)
@@ -467,12 +501,13 @@ class Latency:
         return 20.0 if self.calls.shape[1] >= 200 else inf
 
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
-        "t interval of the runs' 95th percentiles, on the log scale."
-        logs = np.log(np.maximum(self._runs, 1e-9))
+        "The limits that are neither passed nor failed at α; calls that were timed are its steps."
         if self.n < 2:
             return 0.0, inf
-        spread = float(-stdtrit(self.n - 1, alpha)) * float(logs.std(ddof=1)) / sqrt(self.n)
-        return float(np.exp(logs.mean() - spread)), float(np.exp(logs.mean() + spread))
+        steps = np.unique(self.calls)
+        low = _first(lambda i: self.p_fail(float(steps[i]), False) > alpha, len(steps))
+        high = _first(lambda i: self.p_pass(float(steps[i]), False) <= alpha, len(steps))
+        return float(steps[min(low, len(steps) - 1)]), float(steps[high]) if high < len(steps) else inf
 
 # %% ../../nbs/api/16_statistics.ipynb #ff008f33
 def unit_means(
