@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -1284,21 +1285,26 @@ def paged(source: Path, check: bool) -> int:
 def main() -> int:
     "Simulate, or write the page, or compare it."
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few replicates, about two minutes; nothing to be quoted")
+    parser.add_argument("--quick", action="store_true", help="few replicates, about a minute; nothing to be quoted")
     parser.add_argument("--tiny", action="store_true", help="hardly any: does everything run?")
     parser.add_argument("--only", default="", help=f"rows to simulate again, of {','.join(ROWS)}; the others stay as they are")
-    parser.add_argument("--into", type=Path, default=RESULT, help="where the results go, or come from")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        help="where results go, or come from; default: results/study.json, of a quick look the temporary folder",
+    )
     parser.add_argument("--page", action="store_true", help="simulate nothing: write the page from the results")
     parser.add_argument(
         "--check", action="store_true", help="simulate nothing, write nothing: is the page what the results say?"
     )
     given = parser.parse_args()
     if given.page or given.check:
-        return paged(given.into, given.check)
+        return paged(given.into or RESULT, given.check)
     chosen = [r for r in given.only.split(",") if r] or list(ROWS)
     if wrong := [r for r in chosen if r not in ROWS]:
         parser.error(f"no row {wrong}; there are {', '.join(ROWS)}")
     size = TINY if given.tiny else QUICK if given.quick else FULL
+    into = given.into or (RESULT if size is FULL else Path(tempfile.gettempdir()) / "study.json")
     for name in chosen:
         since, machine = time.perf_counter(), described()
         items = list(ROWS[name](size))
@@ -1310,10 +1316,11 @@ def main() -> int:
             "versions": versions("pilot_to_prod", "numpy", "scipy", "pandas"),
         }
         made["full"] = size is FULL
-        kept = json.loads(given.into.read_text(encoding="utf-8")) if given.into.is_file() else {}
-        given.into.write_text(json.dumps({**kept, name: made}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        kept = json.loads(into.read_text(encoding="utf-8")) if into.is_file() else {}
+        into.write_text(json.dumps({**kept, name: made}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         missed = sum(f["ok"] is False for i in items for f in i["figures"].values())
         print(f"{name}: {len(items)} cells, {missed} figures out of reach, {seconds:.0f} s", flush=True)
+    print(f"written: {into}")
     return 0
 
 
