@@ -1223,6 +1223,11 @@ def drifts(items: Sequence[Item]) -> Iterator[str]:
     yield ""
 
 
+def noted(results: dict[str, Any]) -> list[str]:
+    "What was changed in the package since a row was simulated; simulating it again takes the note away."
+    return [x for said in dict.fromkeys(r["since"] for r in results.values() if r.get("since")) for x in (said, "")]
+
+
 def page(results: dict[str, Any]) -> str:
     "The whole page."
     first = results["a"]
@@ -1244,6 +1249,7 @@ def page(results: dict[str, Any]) -> str:
         "",
         f"{said(first['machine'])}; {', '.join(f'{n} {v}' for n, v in first['versions'].items() if n != 'python')}. {took / 60:.0f} minutes in all.",
         "",
+        *noted(results),
         "## The worst cell of each row",
         "",
     ]
