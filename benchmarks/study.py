@@ -1059,8 +1059,10 @@ SKEWED = (
     "Near a perfect score macro-F1 is skewed. Each tail is the larger of the normal one and Hall's (1992), which reaches what is asked of a first look; "
     "at the far tails of later looks the bootstrap's own error is not known well enough. Mend, not tried: a floor for the error of a drop."
 )
-LATE = "Where runs differ, the share of late calls is skewed; most runs have few and a rare one has many. "
+LATE = (
+    "Where runs differ, the share of late calls is skewed; most runs have few and a rare one has many. "
     "A promise passes by the spread that runs would have at the limit."
+)
 IN_TURN = (
     "More than the contract asks for, and the method's fault: among twenty runs a correlation below 0.45 goes unnoticed. Mend in `alike_in_turn`: no "
     "threshold, and r + (1 + 3r)/n, cut to 0 to 0.9, for r. Tried together with the tail that is scaled to the limit: false passes 3.6%, false fails 2.9%."
