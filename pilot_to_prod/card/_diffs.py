@@ -1,14 +1,12 @@
 """HTML, Markdown, JUnit, text, a sheet and annotations of what changed between two cards, from its document alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pilot_to_prod.card._annotations import Note, _line, places
 from pilot_to_prod.card._csv import table
-from pilot_to_prod.card._escape import md, shown, xml
+from pilot_to_prod.card._escape import md, shown, template, xml
 from pilot_to_prod.card._schema import OUTCOMES
 from pilot_to_prod.card._terminal import SIGN, Page, place
 from pilot_to_prod.card._words import number, scenario_words
@@ -102,22 +100,9 @@ def _view(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _harmless(value: Any) -> Any:
-    return safe(value, 300) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("pilot_to_prod").joinpath("card/_diff.html").read_text(encoding="utf-8")
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
-    return made.from_string(source)
-
-
 def html(document: Mapping[str, Any]) -> str:
     "One self-contained page without script; everything that came from data is escaped."
-    page: str = _template().render(**_view(document))
+    page: str = template("_diff.html").render(**_view(document))
     return page
 
 

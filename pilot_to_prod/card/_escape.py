@@ -1,6 +1,8 @@
 """Foreign text made harmless for each form it is written in; `safe` comes first everywhere, so that controls are visible and length is bounded."""
 
 import re
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from pilot_to_prod.spec import safe
@@ -34,3 +36,20 @@ def shown(text: Any, limit: int = 300) -> str:
 def logged(text: str) -> str:
     "Lines that a workflow would take for commands, which begin with two colons, made plain."
     return re.sub(r"(?m)^([^\S\n]*):(?=:)", r"\1: ", text)
+
+
+def _harmless(value: Any) -> Any:
+    "Whatever a page shows is free of control characters and of bounded length; markup of the page's own stays."
+    return safe(value, 300) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+@cache
+def template(
+    name: str,  # a file beside this one
+) -> Any:  # of Jinja, with autoescape; a name that is not there is an error
+    "A page to fill in."
+    from jinja2 import Environment, StrictUndefined
+
+    source = resources.files("pilot_to_prod").joinpath("card", name).read_text(encoding="utf-8")
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
+    return made.from_string(source)

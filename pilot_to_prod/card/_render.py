@@ -3,12 +3,11 @@
 import difflib
 import re
 import unicodedata
-from functools import cache
-from importlib import resources
 from itertools import groupby
 from typing import Any
 
 from pilot_to_prod.card import _pictures
+from pilot_to_prod.card._escape import md, template, xml
 from pilot_to_prod.card._words import first_upper, language_name, number, scenario_words
 from pilot_to_prod.spec import safe
 
@@ -229,53 +228,28 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _harmless(value: Any) -> Any:
-    "Whatever the page shows is free of control characters and of bounded length; markup of the page's own stays."
-    return safe(value, 300) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("pilot_to_prod").joinpath("card/template.html").read_text(encoding="utf-8")
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
-    return made.from_string(source)
-
-
 def html(document: dict[str, Any]) -> str:
     "One self-contained page without script; everything that came from data is escaped."
-    return _template().render(**_view(document))
-
-
-def _md(text: Any) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", safe(str(text), 200))
+    return template("template.html").render(**_view(document))
 
 
 def markdown(document: dict[str, Any]) -> str:
     "The card for a pull request or a job summary."
     v = _view(document)
-    lines = [f"# {v['sign']} {v['word']}: {_md(v['pilot']['title'])} {v['is_ready']}", "", _md(v["timing"]["sentence"]), ""]
+    lines = [f"# {v['sign']} {v['word']}: {md(v['pilot']['title'])} {v['is_ready']}", "", md(v["timing"]["sentence"]), ""]
     for r in v["reasons"]:
-        lines += [f"- **{_md(r['title'])}**. {_md(r['text'])} *Next: {_md(r['next'])}*"]
+        lines += [f"- **{md(r['title'])}**. {md(r['text'])} *Next: {md(r['next'])}*"]
     lines += ["", "| section | verdict | |", "|---|---|---|"]
-    lines += [f"| {s['name']} | {s['sign']} {s['verdict']} | {_md(s['reason'])} |" for s in v["sections"]]
+    lines += [f"| {s['name']} | {s['sign']} {s['verdict']} | {md(s['reason'])} |" for s in v["sections"]]
     lines += ["", "| promise | threshold | worst cell | value | 95% interval | n | verdict |", "|---|---|---|---|---|---|---|"]
     for g in v["gates"]:
         w = g["worst"] or {"value": None, "low": None, "high": None, "n": 0}
         lines.append(
-            f"| {_md(g['name'])} | {_md(g['threshold'])} | {_md(g['where'] or g['about'])} | {number(w['value'])} | "
+            f"| {md(g['name'])} | {md(g['threshold'])} | {md(g['where'] or g['about'])} | {number(w['value'])} | "
             f"{number(w['low'])} to {number(w['high'])} | {w['n']} | {g['sign']} {g['verdict']} |"
         )
     return "\n".join(
         [*lines, "", f"Evidence {document['content']['hashes']['evidence'][:12]}, card {document['timing_hash'][:12]}.", ""]
-    )
-
-
-def _xml(text: str) -> str:
-    return "".join(
-        c if c in "\t\n\r" or "\x20" <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" else "\ufffd"
-        for c in text
     )
 
 
@@ -288,12 +262,10 @@ def junit(document: dict[str, Any]) -> str:
     for s in v["sections"]:
         suite = TestSuite(s["name"])
         for item in [*s["gates"], *s["facts"]]:
-            case = TestCase(
-                _xml(safe(item["name"], 200)), classname=f"{v['pilot']['name']}.{s['name'].replace(' ', '_')}", time=0
-            )
-            said = _xml(safe(item.get("reason") or item["verdict"], 300))
+            case = TestCase(xml(item["name"], 200), classname=f"{v['pilot']['name']}.{s['name'].replace(' ', '_')}", time=0)
+            said = xml(item.get("reason") or item["verdict"], 300)
             if not item.get("required", True) and item["verdict"] == "absent":
-                case.result = [Skipped(_xml(safe(item["source"] or "not asked for", 300)))]
+                case.result = [Skipped(xml(item["source"] or "not asked for", 300))]
             elif item["verdict"] == "fails":
                 case.result = [Failure(said, "broken")]
             elif item["verdict"] != "passes":
