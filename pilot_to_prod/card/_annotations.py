@@ -7,23 +7,11 @@ from typing import Any
 
 from pilot_to_prod.card._terminal import interval, place
 from pilot_to_prod.card._words import number
+from pilot_to_prod.card._words import KEYS
 from pilot_to_prod.spec import SpecError, safe
 from pilot_to_prod.spec._read import line_of, read_yaml
 
 SHOWN = 10  # errors, and as many warnings, that GitHub shows of one step
-_KEYS = {
-    "performance": "gates",
-    "robustness": "gates",
-    "languages and markets": "gates",
-    "faults and latency": "gates",
-    "fairness": "protected",
-    "oversight": "behaviour",
-    "drift and retraining": "retraining",
-    "accountability": "owner",
-    "dependencies": "dependencies",
-    "governance": "governance",
-    "outcomes": "outcomes",
-}
 
 
 @dataclass(frozen=True)
@@ -60,7 +48,7 @@ def _line(lines: Mapping[str, int], name: str, section: str) -> int | None:
     "Of the promise by its name, else of the key that its section is about, else the top of the file."
     if not lines:
         return None
-    return lines.get(f"name {name}", lines.get(f"key {_KEYS.get(section, '')}", 1))
+    return lines.get(f"name {name}", lines.get(f"key {KEYS.get(section, '')}", 1))
 
 
 def of_card(document: dict[str, Any], file: str = "", lines: Mapping[str, int] | None = None) -> list[Note]:

@@ -105,7 +105,7 @@ _ABSENT = {
     "governance": "Compliance has nothing to sign",
     "outcomes": "Nobody has said what the business gains",
 }
-_KEY = {
+KEYS = {
     "fairness": "protected",
     "oversight": "behaviour",
     "drift and retraining": "retraining",
@@ -167,7 +167,7 @@ def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
         if section.name == "fairness" and section.facts:
             return "Say how far apart the groups may be: a gate with of: gap and between: the column."
         gone = [f.name for f in section.facts if f.required and f.verdict is Verdict.ABSENT]
-        key = "adoption" if gone == [ADOPTED] else _KEY[section.name]
+        key = "adoption" if gone == [ADOPTED] else KEYS[section.name]
         return f"Fill {key}: in pilot.yaml, then run again."
     gate, worst = gates[0], gates[0].worst
     if section.verdict is Verdict.UNDECIDED:
