@@ -48,6 +48,18 @@ def only(judged):
     return found
 
 
+def test_promises_and_evidence_know_the_same_metrics():
+    "The two rooms import nothing of each other, so that each has a list of its own."
+    from typing import get_args
+
+    from pilot_to_prod.evidence import METRICS, robustness
+    from pilot_to_prod.spec import LOWER_IS_BETTER
+    from pilot_to_prod.spec.model import Metric
+
+    assert set(get_args(Metric)) == set(METRICS)
+    assert set(robustness._HIGH_IS_WORSE) - {"abstained"} == set(LOWER_IS_BETTER) - {"latency_p95"}
+
+
 # ---- gaps
 
 

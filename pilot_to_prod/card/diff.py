@@ -26,14 +26,14 @@ from ..evidence import ABSTAINED, FAULT, GONE, LEFT_OUT, Evidence, evidence_grou
 from ..evidence.confidence import Difference, benjamini_hochberg
 from ..evidence.statistics import ALPHA, Drop, binary_estimate, unit_means, z_of
 from ..gates import SECTIONS
-from ..spec import hash_json, safe
+from ..spec import LOWER_IS_BETTER, hash_json, safe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% ../../nbs/api/30_card_diff.ipynb #a61fe3be
 SHARES = ("accuracy", "recall", "selected", "coverage", "review_load", "selective_risk", "unchanged", "answered", "abstained")
-LOWER = ("ece", "mae", "rmse", "review_load", "selective_risk", "mean cost", "latency_p95")
+LOWER = (*LOWER_IS_BETTER, "mean cost")
 LEAST = 30  # units of either card below which nothing is compared
 
 
