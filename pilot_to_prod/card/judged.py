@@ -385,7 +385,7 @@ def scorecard(
             "again."
         )
     today = now or date.today()
-    known, gates = [*facts_of(spec, today), *facts], judge(spec, evidence, look, baselines=baselines)
+    known, gates = [*facts_of(spec, today), *_replayed(evidence), *facts], judge(spec, evidence, look, baselines=baselines)
     untimed = [g for g in gates if g.promise.metric != "latency_p95"]
     content = _content(spec, evidence, known, untimed, look, provenance or {})
     content["hashes"] |= {f"against {n}": e.hash for n, e in (baselines or {}).items() if e is not None}
@@ -406,6 +406,17 @@ def scorecard(
     return Scorecard(document | hashes(document))
 
 # %% ../../nbs/api/20_card.ipynb #8dfe1c88
+def _replayed(evidence: Evidence) -> list[Fact]:
+    "What replay knows of what is left to people: how many clean rows the pilot hands over by itself."
+    found = None if evidence.task == "regression" else evidence.estimate("abstained").estimate
+    if found is None:
+        return []
+    low, high = found.interval()
+    said = f"{found.value:.1%} ({low:.1%} to {high:.1%})"
+    name = "clean rows that it hands to people by itself"
+    return [Fact("oversight", name, said, (low, high), found.n, source="replay", required=False)]
+
+
 def _sections(evidence: Evidence, facts: Sequence[Fact], gates: Sequence[Judged]) -> list[Section]:
     has = {
         "fairness": False,
