@@ -100,7 +100,7 @@ def ece_estimate(
     total, variance = sums.sum(0), gaps.var(axis=0, ddof=1)
     along = gaps @ np.sign(total)
     learnt = (gaps * np.sign(total - sums)[fold]).sum(1)
-    weak = total**2 < 4 * n * variance
+    weak = total**2 < 1.5**2 * n * variance
     spread = sqrt((learnt.var(ddof=1) + variance[weak].sum()) / n)
     return Calibration(float(np.abs(total).sum() / n), float(along.std(ddof=1) / sqrt(n)), float(learnt.mean()), spread, n)
 
