@@ -313,29 +313,31 @@ def macro_f1(
     return np.mean(np.divide(2 * hits, said + there, out=np.zeros_like(hits, dtype=float), where=(said + there) > 0), axis=-1)
 
 # %% ../../nbs/api/16_statistics.ipynb #3dbaec65
-TILTS = 12 * np.sinh(np.linspace(-2, 2, 81)) / np.sinh(2)  # in standard errors, where the tilt is slight
+TILTS = 12 * np.sinh(np.linspace(-2, 2, 81)) / np.sinh(2)
 
 
-def _tilted(influence: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "How far each tilt moves an estimate, in its standard errors, and its standard error there, in that of here."
+def _tilted(influence: np.ndarray, seen: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "How far each tilt of all units moves an estimate, and its standard error there, in standard errors of those that were seen."
     size = float(np.abs(influence).max(initial=0.0))
-    if not (size > 0 and isfinite(size)):
+    here = sqrt(float(seen @ (influence / size) ** 2)) if size > 0 and isfinite(size) else 0.0
+    if not here > 0:
         return np.zeros(1), np.ones(1)
-    u, at = np.unique(np.round(influence / size, 2), return_inverse=True)
-    c = np.bincount(at, counts)
-    here = sqrt(float(c @ u**2))
-    w = c * np.exp(np.outer(TILTS / here, u)) if here > 0 else c[None, :]
+    u, at = np.unique(np.round(influence / size, 3), return_inverse=True)
+    c = np.bincount(at, units)
+    power = np.outer(np.unique(np.concatenate([TILTS / here, TILTS])), u)
+    w = c * np.exp(power - power.max(axis=1, keepdims=True))
     w *= c.sum() / w.sum(axis=1, keepdims=True)
     moved = w @ u
-    return moved / max(here, 1e-12), np.sqrt(np.maximum(w @ u**2 - moved**2 / c.sum(), 0.0)) / max(here, 1e-12)
+    return moved / here, np.sqrt(np.maximum(w @ u**2 - moved**2 / c.sum(), 0.0)) / here
 
 
 @dataclass(frozen=True)
 class Normal:
     """An estimate with a standard error and z tails (t with `df`); `short` says why it may not decide, if it may not.
 
-    With `parts` a tail is also asked by the standard error at the limit: that of the same rows weighted exponentially by their influence, so
-    that the estimate is there (the least favourable family; Efron 1981, DiCiccio & Romano 1990). It is what a score test does for a share."""
+    With `parts` a tail is also asked by the standard error at the limit: that of the same units weighted exponentially by their influence, so
+    that the estimate is there (the least favourable family; Efron 1981, DiCiccio & Romano 1990). It is what a score test does for a share.
+    Kinds of units that were not seen get a little weight, or nothing could be tilted towards them (as Chen, Variyath & Abraham 2008 do)."""
 
     value: float
     se: float
@@ -343,7 +345,7 @@ class Normal:
     df: float = inf
     short: str = ""
     skew: float = 0.0  # standardised third moment of the estimate
-    parts: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)  # influence of a unit of each kind; units
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)  # as `_tilted` takes them
 
     @cached_property
     def _tilts(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -408,7 +410,9 @@ def f1_estimate(
     counts: np.ndarray | None = None,  # units of each kind, shape (kinds,); None: one of each
     replicates: int = 1000,
 ) -> Normal:
-    "Macro-F1, its drop or its retention, with the bootstrap's standard error, here and at the limit. Undecided below 20 units in a class."
+    """Macro-F1, its drop or its retention, with the bootstrap's standard error, here and at the limit. Undecided below 20 units in a class.
+
+    Not seen, and counted as half a unit each: one that only the first of two answers gets right, and one that only the second does."""
     counts = np.ones(len(stressed), int) if counts is None else counts
     table = stressed if clean is None or of == "value" else np.hstack([clean, stressed])
     sums, draws = counts @ table, bootstrap_totals(table, counts, replicates)
@@ -424,11 +428,17 @@ def f1_estimate(
     short = f"fewer than 20 rows of {', '.join(few[:3])}{' and others' if len(few) > 3 else ''}" if few else ""
     se = float(np.nanstd(drawn, ddof=1))
     skew = float(np.nanmean((drawn - np.nanmean(drawn)) ** 3)) / se**3 if se > 0 else 0.0
-    influence = stressed @ _slope(sums[-width:])
+    rows = sums[-width // 3 :]
+    whole = rows.sum() / counts.sum() if counts.sum() else 0.0  # rows of a unit, times seeds
+    k = width // 3
+    hit, miss = np.tile(np.eye(k), 3), np.hstack([np.zeros((k, 2 * k)), np.eye(k)])
+    influence = np.vstack([stressed, hit * whole, miss * whole]) @ _slope(sums[-width:])
     if of != "value":
-        before = clean @ _slope(sums[:width]) if clean is not None else 0.0
+        assert clean is not None
+        before = np.vstack([clean, miss * whole, hit * whole]) @ _slope(sums[:width])
         influence = before - influence if of == "drop" else (influence - point * before) / base if base else influence * 0
-    return Normal(point, se, int(counts.sum()), short=short, skew=skew, parts=(influence, counts))
+    seen, unseen = np.append(counts, np.zeros(2 * k)), np.append(counts * 0, np.tile(rows, 2) / max(2 * rows.sum(), 1e-12))
+    return Normal(point, se, int(counts.sum()), short=short, skew=skew, parts=(influence, seen, seen + unseen))
 
 # %% ../../nbs/api/16_statistics.ipynb #e4f148da
 @dataclass(frozen=True)
