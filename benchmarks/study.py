@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, exp, sqrt
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _machine import described, said, versions
-from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.special import ndtr, ndtri
+from scipy.stats import binom, nct
+from scipy.stats import t as t_of
 
 from pilot_to_prod.evidence import Cell, Evidence
 from pilot_to_prod.evidence.confidence import Difference, drift, ece_estimate, yearly
@@ -63,6 +65,7 @@ class World:
     up: bool  # at_least
     draw: Callable[[Rng, int], Iterator[tuple[Estimate, int]]]  # (estimate, how often) until so many
     cost: float = 0.0  # milliseconds a replicate; 0: tables of counts, each distinct one is evaluated once
+    aside: bool = False  # coverage of another quantity than the promised one: shown only
 
 
 def tables(
@@ -323,16 +326,17 @@ def ece_world(gap: float, shape: str, limit: float, n: int) -> World:
 CALLS = 0.5  # standard deviation of one call's time, log scale
 
 
-def latency_world(between: float, n: int, m: int, pooled: bool = True, slow: float = 0.0, sizes_away: float = 0.0) -> World:
-    "`between`: of the runs, log scale; `slow`: correlation of a run with the one before. The limit is the true 95th percentile, or lies away from it."
-    truth = exp(-ndtri(0.05) * (sqrt(CALLS**2 + between**2) if pooled else CALLS))
+def latency_world(between: float, n: int, m: int, pooled: bool = True, slow: float = 0.0, slower: float = 0.0) -> World:
+    """`between`: standard deviation of the runs, log scale; `slow`: correlation of a run with the one before. The limit is the true 95th percentile,
+    unless all calls are `slower`, log scale."""
+    truth = exp(slower - ndtri(0.05) * (sqrt(CALLS**2 + between**2) if pooled else CALLS))
 
     def make(rng: Rng) -> Estimate:
         runs = rng.standard_normal(n)
         for i in range(1, n):
             if slow:
                 runs[i] = slow * runs[i - 1] + sqrt(1 - slow**2) * runs[i]
-        return Latency(np.exp(between * runs[:, None] + CALLS * rng.standard_normal((n, m))))
+        return Latency(np.exp(slower + between * runs[:, None] + CALLS * rng.standard_normal((n, m))))
 
     aside = "" if pooled else ", interval held against the usual run's"
     return World(
@@ -341,28 +345,31 @@ def latency_world(between: float, n: int, m: int, pooled: bool = True, slow: flo
         f"{n} x {m}",
         "latency",
         truth,
-        exp(-ndtri(0.05) * sqrt(CALLS**2 + between**2)) * exp(sizes_away),
+        exp(-ndtri(0.05) * sqrt(CALLS**2 + between**2)),
         False,
         each(make),
         0.25,
+        aside=not pooled,
     )
 
 
-def mae_world(of: str, spread: float, n: int, away: float = 0.0) -> World:
-    "Lognormal errors, or those of two answers to the same rows that share most of what makes a row hard."
+def mae_world(of: str, spread: float, n: int, times: float | None = None) -> World:
+    """Lognormal errors, or those of two answers to the same rows that share most of what makes a row hard. Errors are so many `times` as large:
+    1, or those of the second answer 1.1, where the value is at the limit."""
     mean = exp(spread**2 / 2)
+    size = times or (1.0 if of == "value" else 1.1)
 
     def make(rng: Rng) -> Estimate:
         if of == "value":
-            return mae_estimate(None, rng.lognormal(0, spread, n))
+            return mae_estimate(None, size * rng.lognormal(0, spread, n))
         hard = 0.8 * rng.standard_normal(n)
         one, two = (np.exp(spread * (hard + 0.6 * rng.standard_normal(n))) for _ in range(2))
-        return mae_estimate(one, 1.1 * two)
+        return mae_estimate(one, size * two)
 
-    truth = mean if of == "value" else -0.1 * mean
+    truth, limit = (size * mean, mean) if of == "value" else ((1 - size) * mean, -0.1 * mean)
     up = of == "drop"  # errors before − errors after, at least −limit
     return World(
-        f"MAE {of}", f"lognormal, spread {spread:g}", f"{n:,}", "normal", truth, truth + away, up, each(make), 0.05 + n / 20_000
+        f"MAE {of}", f"lognormal, spread {spread:g}", f"{n:,}", "normal", truth, limit, up, each(make), 0.05 + n / 20_000
     )
 
 
@@ -438,7 +445,7 @@ def sampled() -> Iterator[World]:
         yield latency_world(between, 20, 200)
         if between:
             yield latency_world(between, 20, 200, pooled=False)
-    yield latency_world(0.1, 20, 200, slow=0.5)
+            yield latency_world(between, 20, 200, slow=0.5)
     for of in ("value", "drop"):
         for n in (1_000, 3_000):
             for spread in (0.5, 1.0):
@@ -476,7 +483,7 @@ class Size:
         return self.counts if not world.cost else self.samples if world.cost < 1 else self.slow
 
 
-FULL = Size(10_000, 3_000, 2_000, 3, 2_000, 2_000, 2_000, 60)
+FULL = Size(10_000, 10_000, 10_000, 2, 2_000, 2_000, 2_000, 500)
 QUICK = Size(2_000, 100, 60, 1, 200, 40, 20, 10)
 TINY = Size(500, 20, 10, 1, 20, 5, 5, 2)
 
@@ -499,12 +506,14 @@ def near(figures: dict[str, dict[str, Any]]) -> bool:
     return any(f["target"] is not None and abs(f["got"] - f["target"]) <= f["se"] for f in figures.values())
 
 
-def errors_of(x: Tried, kind: str, keeps: bool) -> dict[str, dict[str, Any]]:
+def errors_of(x: Tried, world: World) -> dict[str, dict[str, Any]]:
     "Coverage, false passes where the value is exactly at the limit, false fails."
-    n = len(x.p_pass)
+    n, keeps = len(x.p_pass), abs(world.truth - world.limit) > 1e-9 and world.metric == "ECE"  # calibrated: the promise is kept
+    if world.aside:
+        return {"coverage": figure(float(x.covered.sum()), n, None)}
     out = {"coverage": figure(float(x.covered.sum()), n, COVER, most=False)}
     if not keeps:
-        out["false pass"] = figure(float((x.p_pass <= ALPHA).sum()), n, PASS_LIMIT[kind])
+        out["false pass"] = figure(float((x.p_pass <= ALPHA).sum()), n, PASS_LIMIT[world.kind])
     out["false fail"] = figure(float((x.p_fail <= ALPHA).sum()), n, FAIL_LIMIT)
     return out
 
@@ -529,11 +538,10 @@ def row_a(size: Size, worlds: Sequence[World] | None = None) -> Iterator[Item]:
     "Coverage, false passes and false fails of one promise."
     for w in [*counted(), *sampled()] if worlds is None else worlds:
         since, r = time.perf_counter(), size.of(w)
-        keeps = abs(w.truth - w.limit) > 1e-9 and w.metric == "ECE"  # calibrated: the promise is kept
-        found = errors_of(tried(w, rng_of("a", w.metric, w.variant, w.size), r), w.kind, keeps)
+        found = errors_of(tried(w, rng_of("a", w.metric, w.variant, w.size), r), w)
         if size.again > 1 and near(found):
             r *= size.again
-            found = errors_of(tried(w, rng_of("a again", w.metric, w.variant, w.size), r), w.kind, keeps)
+            found = errors_of(tried(w, rng_of("a again", w.metric, w.variant, w.size), r), w)
         yield item("a", (w.metric, w.variant, w.size), found, r, since)
 
 
@@ -579,13 +587,14 @@ def se_of(of: str, truth: float, n: int) -> float:
     return sqrt((both * (1 - truth) ** 2 + lost * truth**2 + won) / n) / RIGHT
 
 
-def placed(of: str, limit: float, away: float, n: int, at: str = "value") -> Promised:
-    "A gate whose value lies so many standard errors on the good side of its limit; errors as they are at the value, or at the limit."
+def placed(of: str, limit: float, away: float, n: int, larger: bool = True) -> Promised:
+    "A gate whose value lies so many standard errors on the good side of its limit: the larger or the smaller of those at the two places."
     better = -1.0 if of == "drop" else 1.0
     least, most = (1e-6 - (1 - RIGHT) * BACK, 0.9) if of == "drop" else (0.01, 0.9999 if of == "value" else 1.0)
     value = limit
     for _ in range(400):
-        there = limit + better * away * se_of(of, limit if at == "limit" else value, n)
+        errors = se_of(of, limit, n), se_of(of, value, n)
+        there = limit + better * away * (max(errors) if larger else min(errors))
         value = min(max((value + there) / 2, least), most)
     return Promised(of, value, limit)
 
@@ -603,9 +612,9 @@ def alone(gate: Promised, n: int) -> World:
 KINDS = (("value", 0.8), ("drop", 0.05), ("value", 0.95), ("retention", 0.9), ("value", 0.9), ("drop", 0.1))
 
 
-def gates_of(m: int, n: int, away: float = 0.0, at: str = "value") -> list[Promised]:
+def gates_of(m: int, n: int, away: float = 0.0, larger: bool = True) -> list[Promised]:
     "Accuracy under stress, its drop and its retention in turn."
-    return [placed(*KINDS[i % len(KINDS)], away, n, at) for i in range(m)]
+    return [placed(*KINDS[i % len(KINDS)], away, n, larger) for i in range(m)]
 
 
 def answers_of(rng: Rng, gates: Sequence[Promised], n: int, alike: float) -> tuple[np.ndarray, np.ndarray]:
@@ -749,17 +758,87 @@ def row_b(size: Size) -> Iterator[Item]:
     )
 
 
-def spread(world: World, rng: Rng, replicates: int) -> float:
-    "Standard error of a world's value: what it does from sample to sample."
-    pairs = [(e.value, k) for e, k in world.draw(rng, replicates)]
-    values, often = np.array(pairs).T
-    return float(np.sqrt(np.average((values - np.average(values, weights=often)) ** 2, weights=often)))
+@dataclass(frozen=True)
+class Family:
+    "Populations that differ by one number, from the one whose value is exactly at the limit to those far away."
+
+    make: Callable[[float], World]
+    at: float  # the number where the value is at the limit
+    good: float  # the farthest on the good side,
+    bad: float  # and on the other
+    promise: str
+    found: Callable[[Estimate, World], float] = lambda e, w: e.value
+    true: Callable[[World], float] = lambda w: w.truth
+
+    def spread(self, x: float, rng: Rng, replicates: int) -> float:
+        "Standard error: what the value does from sample to sample."
+        w = self.make(x)
+        pairs = [(self.found(e, w), k) for e, k in w.draw(rng, replicates)]
+        values, often = np.array(pairs).T
+        return float(np.sqrt(np.average((values - np.average(values, weights=often)) ** 2, weights=often)))
+
+    def away(self, k: float, replicates: int) -> World:
+        "The value lies so many standard errors on the good side (k > 0) or on the other; the larger of those at the two places counts."
+        limit, end = self.make(self.at), self.good if k > 0 else self.bad
+        rng = partial(rng_of, "spread", limit.metric, self.promise, limit.size)
+        least, x = self.spread(self.at, rng(), replicates), self.at
+        for _ in range(4):
+            se = max(least, self.spread(x, rng(), replicates)) if x != self.at else least
+            near, far = self.at, end
+            for _ in range(60):
+                x = (near + far) / 2
+                near, far = (x, far) if abs(self.true(self.make(x)) - self.true(limit)) < abs(k) * se else (near, x)
+        return replace(self.make(x), limit=limit.limit, variant=self.promise)
 
 
-def moved(world: World, away: float, rng: Rng, replicates: int) -> World:
-    "The same population with its limit so many standard errors on the other side, so that the promise is kept (away > 0) or broken."
-    se = spread(world, rng, replicates)
-    return replace(world, limit=world.truth - away * se * (1 if world.up else -1))
+def late(between: float, n: int) -> Family:
+    "Calls that are all slower or faster; what is estimated is the share beyond the limit."
+    sd = sqrt(CALLS**2 + between**2)
+    return Family(
+        lambda x: latency_world(between, n, 200, slower=x),
+        0.0,
+        -4.0,
+        4.0,
+        f"runs differ by {between:g}",
+        lambda e, w: float((e.calls > w.limit).mean()),  # type: ignore[attr-defined]
+        lambda w: float(ndtr(-np.log(w.limit / w.truth) / sd + ndtri(0.05))),
+    )
+
+
+def families() -> list[Family]:
+    "Metrics that need whole samples, or two groups."
+    even = (1 / 3, 1 / 3, 1 / 3)
+    rare = "rarest class 2%, errors 0.1"
+
+    def f1(of: str, classes: Sequence[float], n: int, promise: str) -> Family:
+        if of == "value":
+            return Family(lambda x: f1_world(of, classes, x, 0.0, 0.0, n), 0.1, 0.0, 0.9, promise)
+        return Family(lambda x: f1_world(of, classes, 0.1, x, 0.1, n), 0.05, 0.0, 0.9, promise)
+
+    def gap(q: float, m: int, n: int) -> Family:
+        return Family(
+            lambda x: gap_world(0.9, x, round(0.9 - q, 6), m, n), q, 0.9, 0.0, f"at most {0.9 - q:.2g}, one group 0.9"
+        )
+
+    def mae(of: str, spread: float, n: int) -> Family:
+        at, good, bad = (1.0, 0.05, 10.0) if of == "value" else (1.1, 0.5, 10.0)
+        return Family(lambda x: mae_world(of, spread, n, x), at, good, bad, f"lognormal, spread {spread:g}")
+
+    return [
+        *(f1("value", even, n, "balanced, errors at most 0.1") for n in (300, 1_000)),
+        f1("drop", FEW, 1_500, f"{rare}, lost at most 0.05, won 0.1"),
+        f1("retention", FEW, 1_500, f"{rare}, lost at most 0.05, won 0.1"),
+        *(gap(q, m, n) for q, m, n in ((0.65, 300, 300), (0.65, 300, 1_000), (0.75, 1_000, 3_000))),
+        *(
+            Family(lambda x, n=n: ece_world(x, "over", x, n), 0.1, 0.0, 0.5, "at most 0.1, all too sure")
+            for n in (1_000, 3_000)
+        ),
+        *(late(between, n) for between, n in ((0.0, 20), (0.1, 20), (0.3, 20), (0.1, 60), (0.3, 60), (0.1, 120), (0.3, 120))),
+        mae("value", 1.0, 1_000),
+        mae("value", 0.5, 3_000),
+        mae("drop", 1.0, 1_000),
+        mae("drop", 0.5, 3_000),
+    ]
 
 
 def each_metric() -> list[World]:
@@ -820,46 +899,32 @@ def best(p: float, limit: float, n: int, alpha: float, above: bool) -> float:
     return float(binom.sf(c, n, p) + left * binom.pmf(c, n, p))
 
 
-STATED = ("value", "limit")  # where a standard error is taken
+def best_of_runs(runs: int, alpha: float, away: float) -> float:
+    "Power of a t test of so many normal runs, so many standard errors away (noncentral t)."
+    return float(nct.sf(t_of.isf(alpha, runs - 1), runs - 1, away))
 
 
-def placed_worlds(of: str, limit: float, away: float, n: int) -> dict[str, World]:
-    return {f"errors at the {at}": alone(placed(of, limit, away, n, at), n) for at in STATED}
+SMALLER, BEST = "with the smaller error", "best possible"
 
 
-def shifted(away: float, size: Size) -> Iterator[World]:
-    "Metrics that need whole samples, with the limit so many standard errors away."
-    even = (1 / 3, 1 / 3, 1 / 3)
-    worlds = [
-        *(f1_world("value", even, 0.1, 0.0, 0.0, n) for n in (300, 1_000)),
-        f1_world("drop", FEW, 0.1, 0.05, 0.1, 1_500),
-        f1_world("retention", FEW, 0.1, 0.05, 0.1, 1_500),
-        *(
-            gap_world(0.9, q, round(0.9 - q, 6), m, n)
-            for q, m, n in ((0.65, 300, 300), (0.65, 300, 1_000), (0.75, 1_000, 3_000))
-        ),
-        ece_world(0.1, "over", 0.1, 1_000),
-        ece_world(0.1, "over", 0.1, 3_000),
-        latency_world(0.0, 20, 200),
-        latency_world(0.1, 20, 200),
-        latency_world(0.3, 20, 200),
-        latency_world(0.1, 60, 200),
-        mae_world("value", 1.0, 1_000),
-        mae_world("value", 0.5, 3_000),
-        mae_world("drop", 1.0, 1_000),
-    ]
-    for w in worlds:
-        yield moved(w, away, rng_of("spread", w.metric, w.variant, w.size), min(size.of(w), 500 if w.cost else 10_000))
-
-
-def drawn(row: str, w: World, size: Size, hits: Callable[[Tried], dict[str, tuple[np.ndarray, float, bool]]]) -> Item:
+def drawn(
+    row: str, family: Family, away: float, size: Size, hits: Callable[[Tried], dict[str, tuple[np.ndarray, float, bool]]]
+) -> Item:
     "One cell; drawn afresh with more replicates where chance could have decided."
-    since, r = time.perf_counter(), size.of(w)
+    since, w = time.perf_counter(), family.away(away, size.counts)
+    r = size.of(w)
     for again in (1, size.again):
         x = tried(w, rng_of(row, again, w.metric, w.variant, w.size), r * again, covers=False)
         found = {n: figure(float(h.sum()), len(h), target, most) for n, (h, target, most) in hits(x).items()}
         if not near(found):
             break
+    if w.metric == "latency":
+        runs = int(w.size.split()[0])
+        bound = {
+            n: 1 - best_of_runs(runs, ALPHA, away) if n == "undecided" else best_of_runs(runs, ALPHA / int(n.split()[0]), -away)
+            for n in found
+        }
+        found |= {f"{n}, {BEST}": exactly(share) for n, share in bound.items()}
     return item(row, (w.metric, w.variant, w.size), found, len(x.p_pass), since)
 
 
@@ -869,19 +934,18 @@ def row_d(size: Size) -> Iterator[Item]:
     for of, limit in KINDS:
         for n in (500, 1_000, 3_000):
             since, found = time.perf_counter(), dict[str, dict[str, Any]]()
-            for at, w in placed_worlds(of, limit, -5.0, n).items():
-                p = tried(w, rng_of("d", of, limit, n, at), size.counts, covers=False).p_fail
-                found |= {f"{m} gates, {at}": figure(float((p <= ALPHA / m).sum()), len(p), goal, False) for m, goal in goals}
-            if of == "value":
-                share = placed(of, limit, -5.0, n, "limit").truth
-                found["200 gates, errors at the limit, best possible"] = exactly(best(share, limit, n, ALPHA / 200, False))
+            for larger in (True, False):
+                w = alone(placed(of, limit, -5.0, n, larger), n)
+                p = tried(w, rng_of("d", of, limit, n, larger), size.counts, covers=False).p_fail
+                for m, goal in goals:
+                    name = f"{m} gates" if larger else f"{m} gates, {SMALLER}"
+                    found[name] = figure(float((p <= ALPHA / m).sum()), len(p), goal if larger else None, most=False)
+                    if of == "value":
+                        found[f"{name}, {BEST}"] = exactly(best(w.truth, limit, n, ALPHA / m, False))
             yield item("d", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
-    for w in shifted(-5.0, size):
+    for family in families():
         yield drawn(
-            "d",
-            w,
-            size,
-            lambda x: {f"{m} gates, errors at the value": (x.p_fail <= ALPHA / m, goal, False) for m, goal in goals},
+            "d", family, -5.0, size, lambda x: {f"{m} gates": (x.p_fail <= ALPHA / m, goal, False) for m, goal in goals}
         )
     r = max(size.cards // 8, 20)
     for of, limit in KINDS[:2]:  # whole cards: the others five standard errors on the right side
@@ -889,7 +953,7 @@ def row_d(size: Size) -> Iterator[Item]:
         for m, goal in goals:
             gates = [placed(of, limit, -5.0, 500), *gates_of(m - 1, 500, 5.0)]
             blocked, _ = cards(rng_of("d card", m, of, limit), gates, 500, r, 0.3)
-            found[f"{m} gates, errors at the value"] = figure(blocked, r, goal, most=False)
+            found[f"{m} gates"] = figure(blocked, r, goal, most=False)
         yield item("d", (CALLED[of], f"limit {limit:g}, whole cards", "500"), found, r, since)
 
 
@@ -898,9 +962,10 @@ def row_e(size: Size) -> Iterator[Item]:
     for m, target in ((60, 0.85), (200, 0.7)):
         for n, part in ((500, 1), (1_000, 3), (3_000, 5)):
             r, found, since = max(size.cards // part, 20), {}, time.perf_counter()
-            for at in STATED:
-                _, promoted = cards(rng_of("e", m, n, at), gates_of(m, n, 5.0, at), n, r, 0.3)
-                found[f"errors at the {at}"] = figure(promoted, r, target, most=False)
+            for larger in (True, False):
+                _, promoted = cards(rng_of("e", m, n, larger), gates_of(m, n, 5.0, larger), n, r, 0.3)
+                name = "promoted" if larger else f"promoted, {SMALLER}"
+                found[name] = figure(promoted, r, target if larger else None, most=False)
             yield item("e", (f"{m} gates", f"{n:,} rows", "alike 0.3"), found, r, since)
 
 
@@ -909,17 +974,17 @@ def row_f(size: Size) -> Iterator[Item]:
     for of, limit in KINDS:
         for n in (300, 1_000, 3_000):
             since, found = time.perf_counter(), {}
-            for at, w in placed_worlds(of, limit, 3.0, n).items():
-                x = tried(w, rng_of("f", of, limit, n, at), size.counts, covers=False)
-                found[f"undecided, {at}"] = figure(float(((x.p_pass > ALPHA) & (x.p_fail > ALPHA)).sum()), size.counts, 0.2)
-            if of == "value":
-                p = placed(of, limit, 3.0, n).truth
-                found["undecided, errors at the value, best possible"] = exactly(1 - best(p, limit, n, ALPHA, True))
+            for larger in (True, False):
+                w = alone(placed(of, limit, 3.0, n, larger), n)
+                x = tried(w, rng_of("f", of, limit, n, larger), size.counts, covers=False)
+                name = "undecided" if larger else f"undecided, {SMALLER}"
+                undecided = (x.p_pass > ALPHA) & (x.p_fail > ALPHA)
+                found[name] = figure(float(undecided.sum()), size.counts, 0.2 if larger else None)
+                if of == "value":
+                    found[f"{name}, {BEST}"] = exactly(1 - best(w.truth, limit, n, ALPHA, True))
             yield item("f", (CALLED[of], f"limit {limit:g}", f"{n:,}"), found, size.counts, since)
-    for w in shifted(3.0, size):
-        yield drawn(
-            "f", w, size, lambda x: {"undecided, errors at the value": ((x.p_pass > ALPHA) & (x.p_fail > ALPHA), 0.2, True)}
-        )
+    for family in families():
+        yield drawn("f", family, 3.0, size, lambda x: {"undecided": ((x.p_pass > ALPHA) & (x.p_fail > ALPHA), 0.2, True)})
 
 
 LOOKS = 10

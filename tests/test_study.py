@@ -23,7 +23,7 @@ SMALL = replace(study.TINY, counts=4_000, samples=300, slow=200)
 
 def figures(world: study.World, seed: int = 1, size: study.Size = SMALL) -> dict:
     x = study.tried(world, np.random.default_rng(seed), size.of(world))
-    return study.errors_of(x, world.kind, keeps=False)
+    return study.errors_of(x, world)
 
 
 def within(f: dict) -> bool:
@@ -70,7 +70,7 @@ def test_a_card_of_promises_at_their_limits_seldom_blocks():
 def test_a_gate_far_off_blocks_and_gates_far_inside_promote():
     broken = [study.placed("value", 0.8, -5.0, 500), *study.gates_of(59, 500, 5.0)]
     assert study.cards(np.random.default_rng(4), broken, 500, 60, 0.3)[0] >= 0.85 * 60
-    kept = study.gates_of(60, 500, 5.0, "limit")
+    kept = study.gates_of(60, 500, 5.0)
     assert study.cards(np.random.default_rng(5), kept, 500, 60, 0.3)[1] >= 0.85 * 60
 
 
