@@ -19,6 +19,7 @@ from pilot_to_prod.evidence.statistics import (
     Normal,
     Rate,
     Retention,
+    _tilted,
     alike_in_turn,
     alpha_of_look,
     binary_estimate,
@@ -631,3 +632,57 @@ def test_timed_calls_at_their_limit_rarely_pass_where_runs_differ(spread):
     assert fast.p_pass(3 * limit, False) <= ALPHA
     low, high = fast.interval()
     assert low <= fast.value <= high and fast.p_pass(high, False) <= ALPHA < fast.p_fail(low, False)
+
+
+# ---- the standard error at the limit
+
+
+@quick
+@given(st.integers(20, 2_000).flatmap(lambda n: st.tuples(st.integers(1, n - 1), st.just(n))), st.floats(-2, 2))
+def test_tilted_to_a_limit_a_share_has_the_error_of_its_score_test(case, away):
+    hits, n = case
+    p = hits / n
+    limit = p + away * sqrt(p * (1 - p) / n)
+    assume(0.01 < limit < 0.99)
+    seen = np.array([hits, n - hits], float)
+    moved, wide = _tilted(np.array([1 - p, -p]) / n, seen, seen)
+    here = sqrt(p * (1 - p) / n)
+    found = np.interp((limit - p) / here, moved, wide) * here
+    assert found == pytest.approx(sqrt(limit * (1 - limit) / n), rel=0.02)
+
+
+@quick
+@given(st.integers(0, 2**31), st.sampled_from(["value", "drop", "retention"]), st.sampled_from([90, 300, 1_500]))
+def test_limits_of_macro_f1_are_where_it_is_neither_passed_nor_failed(seed, of, n):
+    rng = np.random.default_rng(seed)
+    truth, error = rng.integers(0, 3, n), rng.uniform(0.02, 0.5)
+    before, after = (np.where(rng.random(n) < error, rng.integers(0, 3, n), truth) for _ in range(2))
+    found = f1_estimate(
+        None if of == "value" else confusion(truth, before[:, None], 3), confusion(truth, after[:, None], 3), of, replicates=200
+    )
+    low, high = found.interval()
+    step = 0.02 * found.se
+    for up, end, out in ((True, low, -step), (False, high, step)):
+        assert found.p_pass(end + out, up) <= ALPHA + 1e-9 < found.p_pass(end - out, up) + 2e-9
+        assert found.p_fail(end + out, not up) <= ALPHA + 1e-9
+
+
+def test_a_drop_without_a_lost_row_does_not_pass_as_if_none_could_be_lost():
+    truth = np.arange(300) % 3
+    before = np.where(np.arange(300) < 30, (truth + 1) % 3, truth)
+    after = np.where(np.arange(300) < 24, before, truth)  # six are won, none is lost
+    found = f1_estimate(confusion(truth, before[:, None], 3), confusion(truth, after[:, None], 3), "drop")
+    paired = Drop(0, 6, 300)
+    for limit in (0.005, 0.01, 0.02):
+        plain = norm.cdf((found.value - limit) / found.se)
+        score = paired.p_pass(limit, False)
+        assert plain < score / 3 and score / 2 < found.p_pass(limit, False) < 4 * score
+
+
+def test_runs_without_a_late_call_among_bad_ones_do_not_pass_as_if_runs_were_alike():
+    rng = np.random.default_rng(8)
+    calls = np.exp(0.3 * rng.standard_normal(40)[:, None] + 0.5 * rng.standard_normal((40, 400)))
+    found, limit = Latency(calls), 3.2
+    share = (calls > limit).mean(axis=1)
+    alone = Normal(share.mean(), share.std(ddof=1) / sqrt(40), 40, df=39).p_pass(0.05, False)
+    assert share.mean() < 0.04 and 2 * alone < found.p_pass(limit, False) < 1
