@@ -52,7 +52,11 @@ GOALS = (
 )
 MEMORY_GOAL = 1.2  # peak above the caller's frame, in sizes of that frame, for mcar and mnar
 REPLAY_GOAL = 1.2  # a replay, in predict calls of the rows that it changes
-LARGE_GOAL, LINEAR_GOAL = 1.5, 1.15  # GB at ten million rows; cost of a row there, in that of a row of the smallest file that is read batch by batch
+CARD_GOAL, PAGE_GOAL = 3, 500_000  # seconds, bytes: a card of 200 gates
+LARGE_GOAL, LINEAR_GOAL = (
+    1.5,
+    1.15,
+)  # GB at ten million rows; cost of a row there, in that of a row of the smallest file that is read batch by batch
 
 
 def goals(tasks: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -280,12 +284,42 @@ def notebooks(result: dict[str, Any]) -> Iterator[str]:
     yield f"The engine `warm` costs {ways['warm']['overhead']:.2f} s a notebook (goal: at most {goals} s)."
     yield ""
     rows = [
-        [name, _range([r["seconds"] for r in rounds]), _range([r["cpu"] for r in rounds])] for name, rounds in many["rounds"].items()
+        [name, _range([r["seconds"] for r in rounds]), _range([r["cpu"] for r in rounds])]
+        for name, rounds in many["rounds"].items()
     ]
     yield f"{many['count']} such notebooks on {many['workers']} workers, from start to end, imports included, {len(many['ratios'])} rounds:"
     yield from ("", *_table(["way", "seconds", "CPU seconds"], rows), "")
     goals = " and then ".join(f"{g:g}" for g in many["goals"])
     yield f"Times as fast as papermill in a process pool: {_range(many['ratios'])} (goal: at least {goals})."
+    yield ""
+
+
+def card(result: dict[str, Any]) -> Iterator[str]:
+    "What judging costs, and how large the page is."
+    yield from ("## A big card", "", said(result["machine"]) + f"; {_named(result['versions'])}.", "")
+    if said_so := warning(result["machine"]["others_at_work"], result["others_at_work_after"]):
+        yield from (f"**{said_so}**", "")
+    yield (
+        f"{result['gates']} gates, {result['slices']} slices, {result['scenarios']} scenarios at {len(result['severities'])} severities over "
+        f"{result['rows']:,} rows that were replayed before: judged, and written in each form, {len(result['runs'])} times after a first one in the "
+        "same process. CPU seconds."
+    )
+    yield ""
+    rows = [
+        [
+            step,
+            f"{result[step]['median']:.3f} ({result[step]['min']:.3f}–{result[step]['max']:.3f})",
+            f"{result['first'][step]:.3f}",
+            f"{result['bytes'][step]:,}" if step in result["bytes"] else "",
+        ]
+        for step in ("judging", *result["bytes"])
+    ]
+    yield from (*_table(["", "CPU s, median (range)", "the first time", "bytes"], rows), "")
+    together = sum(result[step]["median"] for step in ("judging", "html"))
+    yield (
+        f"Judging and the page take {together:.1f} s (goal at most {CARD_GOAL:g}), and the page has {result['bytes']['html'] / 1000:,.0f} kB "
+        f"(goal at most {PAGE_GOAL / 1000:,.0f})."
+    )
     yield ""
 
 
@@ -341,12 +375,13 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         *replayed(results["replay"]),
         *large(results["large"]),
         *notebooks(results["notebooks"]),
+        *card(results["card"]),
         *MISSED.splitlines(),
     ]
     return "\n".join(lines) + "\n"
 
 
-MEASURED = ("peers", "replay", "large", "notebooks")
+MEASURED = ("peers", "replay", "large", "notebooks", "card")
 
 
 def main() -> int:
