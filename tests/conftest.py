@@ -210,3 +210,33 @@ def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path, seconds: fl
         except OSError:
             assert server.poll() is None and time.monotonic() < until, log.read_text(errors="replace")[-2000:]
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    "A server of the S3 protocol on this machine; the URL of a bucket."
+    pytest.importorskip("moto", reason="moto is not installed")
+    s3fs = pytest.importorskip("s3fs", reason="the extra s3 is not installed")
+    s3fs.S3FileSystem.clear_instance_cache()  # of a server that is gone
+    port, folder = free_port(), tmp_path_factory.mktemp("s3")
+    log = (folder / "log").open("wb")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    known = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
+    known |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_EC2_METADATA_DISABLED": "true"}
+    before = {n: os.environ.get(n) for n in known}
+    os.environ.update(known)
+    with log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/moto-api/", server, folder / "log")
+            from pilot_to_prod.runs._store import place
+
+            bucket = place("s3://bucket")
+            bucket.mkdir(parents=True, exist_ok=True)
+            yield "s3://bucket"
+        finally:
+            server.terminate()
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name)
+                else:
+                    os.environ[name] = value

@@ -74,10 +74,13 @@ def spec(tmp_path: Path) -> Spec:
     return Spec.load(write_pilot(tmp_path / "pilots" / "tiny", more=SUPPORT + BOTH))
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", "s3"])
 def top(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     "A folder of runs on this machine, and one at a URL."
-    return str(tmp_path / "runs") if request.param == "disk" else f"memory://{uuid.uuid4().hex}/runs"
+    if request.param == "disk":
+        return str(tmp_path / "runs")
+    there = request.getfixturevalue("s3") if request.param == "s3" else "memory:/"
+    return f"{there}/{uuid.uuid4().hex}/runs"
 
 
 def by_all(top: Any, spec: Spec, run: str | None = None) -> None:

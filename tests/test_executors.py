@@ -3,17 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import free_port, wait_for, write_pilot
+from conftest import free_port, write_pilot
 from test_runs import notebook
 
 from pilot_to_prod.card._render import html
@@ -106,33 +103,6 @@ def test_two_dask_workers_give_the_same_bytes(pilot: Path, tmp_path: Path, one_t
 
 
 # ---- an object store
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    "A server of the S3 protocol on this machine; the URL of a bucket."
-    pytest.importorskip("moto", reason="moto is not installed")
-    pytest.importorskip("s3fs", reason="the extra s3 is not installed")
-    port, folder = free_port(), tmp_path_factory.mktemp("s3")
-    log = (folder / "log").open("wb")
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    known = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
-    known |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_EC2_METADATA_DISABLED": "true"}
-    before = {n: os.environ.get(n) for n in known}
-    os.environ.update(known)
-    with log, subprocess.Popen(command, stdout=log, stderr=log) as server:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/moto-api/", server, folder / "log")
-            bucket = place("s3://bucket")
-            bucket.mkdir(parents=True, exist_ok=True)
-            yield "s3://bucket"
-        finally:
-            server.terminate()
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name)
-                else:
-                    os.environ[name] = value
 
 
 def test_an_object_store_holds_the_same_bytes_and_goes_on(

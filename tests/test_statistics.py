@@ -662,9 +662,10 @@ def test_limits_of_macro_f1_are_where_it_is_neither_passed_nor_failed(seed, of, 
     )
     low, high = found.interval()
     step = 0.02 * found.se
-    for up, end, out in ((True, low, -step), (False, high, step)):
-        assert found.p_pass(end + out, up) <= ALPHA + 1e-9 < found.p_pass(end - out, up) + 2e-9
-        assert found.p_fail(end + out, not up) <= ALPHA + 1e-9
+    up, kept, lost = (False, high, low) if of == "drop" else (True, low, high)
+    out = step if of == "drop" else -step
+    assert found.p_pass(kept + out, up) <= ALPHA + 1e-9 < found.p_pass(kept - out, up) + 2e-9
+    assert found.p_fail(lost - out, up) <= ALPHA + 1e-9 < found.p_fail(lost + out, up) + 2e-9
 
 
 def test_a_drop_without_a_lost_row_does_not_pass_as_if_none_could_be_lost():
