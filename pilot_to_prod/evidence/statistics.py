@@ -387,12 +387,12 @@ class Normal:
         return self.value - low * self.se, self.value + high * self.se
 
     def _away(self, x: float) -> float:
-        "The limit, in standard errors from here, that is x standard errors away as they are there; x where none within the tilts is."
+        "The limit, in standard errors from here, that is x standard errors away as they are there."
         if self._tilts is None:
             return x
-        at = x * np.linspace(1, 3, 201)
-        inside = np.abs(at) >= abs(x) * np.maximum(1.0, np.interp(at, *self._tilts))
-        return float(at[inside.argmax()]) if inside.any() else x
+        at = x * np.geomspace(1, 100, 1001)
+        beyond = np.abs(at) >= abs(x) * np.maximum(1.0, np.interp(at, *self._tilts))
+        return float(at[beyond.argmax()]) if beyond.any() else float(at[-1])
 
     def _back(self, x: float) -> float:
         "Hall's transformation, undone."
