@@ -362,6 +362,16 @@ def test_same_inputs_give_the_same_bytes_in_other_processes() -> None:
     assert one == other and set(one) == set(CARDS)
 
 
+def test_a_row_whose_label_alone_was_changed_says_so() -> None:
+    document = json.loads(everything().json())
+    row, curve = document["shown"]["examples"][0], document["content"]["curves"][0]
+    says = "the label was changed, not the row"
+    document["shown"]["examples"] = [row | {"scenario": curve["scenario"], "before": "a lamp", "after": "a lamp"}]
+    for family, expected in (("labels", True), ("noise", False)):
+        curve["family"] = family
+        assert (says in html(document)) is expected
+
+
 def test_same_inputs_give_the_same_bytes_in_one_process() -> None:
     one, other = everything(), made_anew()
     assert one is not other and one.html() == other.html() and one.json() == other.json()

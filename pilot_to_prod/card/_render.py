@@ -135,11 +135,13 @@ _METRIC_NAME = {
 def _examples(document: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     "Rows that broke: those of which something may be shown, and those of which nothing may."
     shown, hidden = [], []
+    relabelling = {c["scenario"] for c in document["content"]["curves"] if c["family"] == "labels"}
     for e in document["shown"]["examples"]:
         before, after = str(e["before"]), str(e["after"])
         made = {k: safe(str(e[k]), 60) for k in ("truth", "answer", "key")} | {
             "scenario": scenario_words(e["scenario"]),
             "severity": f"{e['severity']:g}",
+            "relabelled": e["scenario"] in relabelling,
         }
         if _NOT_SHOWN in before and before == after:
             hidden.append(made)
