@@ -126,13 +126,15 @@ def test_an_object_store_holds_the_same_bytes_and_goes_on(
 
 def test_a_lock_at_a_url_is_one_holder_s_and_free_after_its_death(s3: str) -> None:
     path = place(f"{s3}/locks") / "one.lock"
-    first, second = Lease(path, lease=1.0, renewed=0.2), Lease(path, lease=1.0, renewed=0.2)
+    first, second = Lease(path, lease=5.0, renewed=0.2), Lease(path, lease=5.0, renewed=0.2)
     assert first.acquire() and not second.acquire()
-    time.sleep(1.5)
+    time.sleep(5.5)
     assert not second.acquire()  # it was renewed
     first._stop.set()  # as if the holder had been killed
-    time.sleep(1.3)
-    assert second.acquire()
+    until = time.monotonic() + 60
+    while not second.acquire():
+        assert time.monotonic() < until
+        time.sleep(0.2)
     first._stop.clear()
     first._renew()  # it was asleep, and wakes up: the lock is another's, which it leaves alone
     assert first.lost and not second.lost and second._is_mine()
@@ -140,6 +142,30 @@ def test_a_lock_at_a_url_is_one_holder_s_and_free_after_its_death(s3: str) -> No
     assert second._is_mine()
     second.release()
     assert not path.exists()
+
+
+def test_a_lock_is_renewed_again_after_its_store_could_not_be_reached(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreachable(Exception):
+        "Clients of object stores have errors of their own."
+
+    held = Lease(place(f"{s3}/locks") / "two.lock", lease=30.0, renewed=0.05)
+    assert held.acquire()
+    tried, is_mine = threading.Event(), held._is_mine
+
+    def gone() -> bool:
+        tried.set()
+        raise Unreachable
+
+    monkeypatch.setattr(held, "_is_mine", gone)
+    assert tried.wait(30)
+    monkeypatch.setattr(held, "_is_mine", is_mine)
+    before = read_json(held.path)
+    until = time.monotonic() + 60
+    while read_json(held.path) == before:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert not held.lost
+    held.release()
 
 
 def test_a_run_that_lost_its_lock_adds_nothing_to_the_chain(s3: str) -> None:

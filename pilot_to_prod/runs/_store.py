@@ -139,7 +139,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(self.renewed):
-            with suppress(OSError):  # the next time, or the lease ends
+            with suppress(Exception):  # whatever the client of a store raises when it cannot be reached: the next time, or the lease ends
                 if not self._is_mine():
                     self.lost = True
                     return
