@@ -53,10 +53,8 @@ GOALS = (
 MEMORY_GOAL = 1.2  # peak above the caller's frame, in sizes of that frame, for mcar and mnar
 REPLAY_GOAL = 1.2  # a replay, in predict calls of the rows that it changes
 CARD_GOAL, PAGE_GOAL = 3, 500_000  # seconds, bytes: a card of 200 gates
-LARGE_GOAL, LINEAR_GOAL = (
-    1.5,
-    1.15,
-)  # GB at ten million rows; cost of a row there, in that of a row of the smallest file that is read batch by batch
+LARGE_GOAL = 1.5  # GB at ten million rows
+LINEAR_GOAL = 1.15  # cost of a row there, in that of a row of the smallest file that is read batch by batch
 
 
 def goals(tasks: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -777,9 +777,7 @@ class Family:
     found: Callable[[Estimate, World], float] = lambda e, w: e.value
     true: Callable[[World], float] = lambda w: w.truth
     light: Callable[[float], World] | None = None  # whose estimates have the same values, and come quicker
-    nearest: Callable[[float], World] | None = (
-        None  # population at the limit that a sample of this one resembles most; None: the one `at` it
-    )
+    nearest: Callable[[float], World] | None = None  # at the limit, what such samples resemble most; None: the one `at` it
 
     def spread(self, w: World, rng: Rng, replicates: int) -> float:
         "Standard error: what the value does from sample to sample."
@@ -803,6 +801,11 @@ class Family:
         return replace(self.make(x), limit=limit.limit, variant=self.promise)
 
 
+def late_share(e: Estimate, w: World) -> float:
+    assert isinstance(e, Latency)
+    return float((e.calls > w.limit).mean())
+
+
 def late(between: float, n: int) -> Family:
     "Calls that are all slower or faster; what is estimated is the share beyond the limit."
     sd = sqrt(CALLS**2 + between**2)
@@ -812,7 +815,7 @@ def late(between: float, n: int) -> Family:
         -4.0,
         4.0,
         f"runs differ by {between:g}",
-        lambda e, w: float((e.calls > w.limit).mean()),  # type: ignore[attr-defined]
+        late_share,
         lambda w: float(ndtr(-np.log(w.limit / w.truth) / sd + ndtri(0.05))),
     )
 
@@ -1129,14 +1132,15 @@ ABOUT = {
     "d": "One gate lies five standard errors on the wrong side of its limit. Alone among m gates it must be rejected at α/m. An error is taken at "
     "the true value and at the limit (of two groups: of the populations at the limit, the one that such samples resemble most), and **the larger one counts**: "
     "passing has to allow for the spread at the limit, failing meets that of the value. "
-    "With the smaller one, shown beside, no valid test can reach as much: *best possible* is the most powerful test of a share, randomised to its "
+    "With the smaller one, shown beside, no valid test reaches as much in every cell: *best possible* is the most powerful test of a share, randomised to its "
     "exact level (Neyman and Pearson 1933), and for latency a t test of so many normal runs. Latency is measured in shares of late calls. "
     "Reach: at least 90% of 60 gates, 85% of 200. *Whole cards* has the others simulated too.",
     "e": "Every gate lies five standard errors, the larger of those at the two places, on the right side. Reach: at least 85% of the cards with 60 gates "
     "promote, 70% with 200.",
     "f": "A gate lies three standard errors, the larger of those at the two places, on the right side. Reach: at most 20% stay undecided.",
     "g": "A promise exactly at its limit is looked at ten times, each time on fresh rows, and promoted if any look passes. Reach: at most 5% (2α); where the "
-    "contract lets a first look pass falsely in 4% or 6%, twice that. Beside it, what looks without a correction would do.",
+    "contract lets a first look pass falsely in 4% (macro-F1; calibration and mean absolute error are held to the same) or 6%, "
+    "twice that. Beside it, what looks without a correction would do.",
     "h": "Ten columns of numbers, with ties and skew among them, and ten of categories with 2 to 30 levels, judged as `drift` does unless told otherwise. "
     "Reach: at most 6% of runs with nothing to find flag anything. Where four columns did shift, the rule holds the share of false flags among all flags, not "
     "among runs, so that runs with a false one *beside* the true ones are more. A shift near the floor (a distance of 0.1) is meant to be passed over.",
