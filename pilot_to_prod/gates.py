@@ -143,6 +143,7 @@ class Judgement:
     needed_range: tuple[int, int] | None = None  # where that number lies, since the distance is only estimated
     judged: bool = False  # whether it counts in the correction
     groups: tuple[str, str] | None = None  # gap: the two that are compared
+    unit: str = "rows"  # what n and `needed` count: rows, clusters or runs
 
 # %% ../nbs/api/19_gates.ipynb #f5680e07
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _opened(promise: Promise, cell: Cell | None, found: Found, alpha: float, gro
 
 def _too_few(found: Found, least: float) -> str:
     if isfinite(least):
-        return f"{found.estimate.n if found.estimate else 0} are too few for this limit: {int(np.ceil(least))} is the least"
+        return f"{found.estimate.n if found.estimate else 0:,} {found.unit} are too few for this limit: {int(np.ceil(least)):,} is the least"
     return (
         f"only {found.changed} rows were touched; 30 are the least"
         if 0 < found.changed < 30
@@ -380,12 +381,12 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         reason = (
             "misses on its own, but not after correction for everything on this card"
             if o.p_fail <= alpha
-            else "the limit lies inside what the rows allow"
+            else f"the limit lies inside what the {o.found.unit} allow"
         )
         reason += (
-            f"; about {needed:,} rows would decide ({span[0]:,} to {span[1]:,})"
+            f"; about {needed:,} {o.found.unit} would decide ({span[0]:,} to {span[1]:,})"
             if needed and span
-            else "; no number of rows in sight would decide"
+            else f"; no number of {o.found.unit} in sight would decide"
         )
     low, high = e.interval(passing)
     return Judgement(
@@ -404,6 +405,7 @@ def _judgement(o: _Open, passing: float, m: int, alpha: float) -> Judgement:
         span if verdict is Verdict.UNDECIDED else None,
         not o.short,
         o.groups,
+        o.found.unit,
     )
 
 # %% ../nbs/api/19_gates.ipynb #92a51d4c

@@ -54,7 +54,7 @@ privacy: {{show_rows: true}}
 
 GATES = "gates:\n  - {name: clean, metric: accuracy, at_least: 0.5}\n"
 
-QUICK = {"P2P_LATENCY_RUNS": "2", "P2P_LATENCY_CALLS": "5", "P2P_REPLAY_SEVERITIES": "0.3", "P2P_REPLAY_SEEDS": "0"}
+QUICK = {"P2P_LATENCY_RUNS": "2", "P2P_LATENCY_CALLS": "5", "P2P_LATENCY_SPAN": "0", "P2P_REPLAY_SEVERITIES": "0.3", "P2P_REPLAY_SEEDS": "0"}
 
 
 def text_rows(n: int = 64, first: int = 0) -> pd.DataFrame:

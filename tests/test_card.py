@@ -93,7 +93,7 @@ def evidence_of(spec: Spec, n: int = 4000, right: float = 0.95, latency: float |
         "model": "m" * 64,
         "exploration": spec.exploration,
     }
-    times = None if latency is None else latency + (np.arange(4000).reshape(20, 200) % 7) / 10
+    times = None if latency is None else latency + (np.arange(4000).reshape(200, 20) % 7) / 10
     made = Evidence(
         about,
         np.array([f"k{v:06d}" for v in i], object),

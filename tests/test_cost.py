@@ -303,10 +303,33 @@ def test_corruption_takes_time_too():
 
 def test_timed_single_calls_are_counted():
     pilot = pilot_of(Sure())
-    now = settings_of(latency_runs="3", latency_calls="4", latency_warmup="2")
+    now = settings_of(latency_runs="3", latency_calls="4", latency_warmup="2", latency_span="0")
     counted = Meter(pilot, now, time_rows=0).timing()
     time_calls(pilot, settings=now)
     assert made() == (counted.calls, counted.rows) == (18, 18) and counted.cells == 0 and counted.seconds is None
+
+
+def test_timed_runs_are_spread_over_a_span_and_rows_take_turns():
+    pilot, now, waited = pilot_of(Sure()), [0.0], []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        now[0] += seconds
+
+    def clock() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    given = settings_of(latency_runs="5", latency_calls="3", latency_warmup="1", latency_span="10")
+    calls = time_calls(pilot, settings=given, clock=clock, sleep=sleep)
+    assert calls.shape == (5, 3) and np.allclose(calls, 1.0)
+    assert len(waited) == 4 and all(1.9 < s < 2 for s in waited) and 8 < now[0] < 8.1  # the first run starts at once
+    assert Meter(pilot, given, clock=lambda: 0.0).timing().seconds == 10
+
+    slow = time_calls(
+        pilot, settings=settings_of(latency_runs="5", latency_calls="3", latency_span="0.001"), clock=clock, sleep=sleep
+    )
+    assert slow.shape == (5, 3) and len(waited) == 4  # calls that take longer than the span are not waited for
 
 
 # ---- price
@@ -474,7 +497,7 @@ def as_the_notebooks_do(folder: Path, severities, seeds) -> dict[str, tuple[int,
         found = logged(folder)[before:]
         out[name] = len(found), sum(found)
     before = len(logged(folder))
-    time_calls(pilot)
+    time_calls(pilot, sleep=lambda seconds: None)
     found = logged(folder)[before:]
     return out | {"scorecard": (len(found), sum(found))}
 

@@ -47,7 +47,7 @@ COUNTED = (
 SAMPLED = (
     study.f1_world("value", study.FEW, 0.3, 0.0, 0.0, 1_500),
     study.ece_world(0.05, "mixed", 0.05, 1_000),
-    study.latency_world(0.0, 20, 200),
+    study.latency_world(0.0, *study.LEAST),
     study.mae_world("drop", 0.5, 1_000),
     study.seeds_world("value", 0.9, 300),
     study.clusters_world("drop", 0.9, 40),

@@ -172,7 +172,10 @@ def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
     gate, worst = gates[0], gates[0].worst
     if section.verdict is Verdict.UNDECIDED:
         if worst is not None and worst.needed:
-            return f"Label rows: about {worst.needed:,} would decide this one."
+            if worst.unit == "runs":
+                return f"Time more calls: about {worst.needed:,} runs would decide this one (settings.ini: [latency] runs)."
+            more = "rows" if worst.unit == "rows" else f"rows of more {worst.unit}"
+            return f"Label {more}: about {worst.needed:,} would decide this one."
         return f"This cannot be judged yet: {worst.reason if worst else gate.reason}."
     kind = (gate.promise.part.scenario or {}).get("name", "")
     if kind in ("parallel_text", "translated", "code_switch") or gate.promise.part.family == "language":

@@ -185,6 +185,7 @@ class Found:
     rows: int
     changed: int = 0
     why: str = ""  # why it may not be judged, if it may not
+    unit: str = "rows"  # what is counted: rows, clusters or runs
 
 # %% ../../nbs/api/17_evidence.ipynb #9c1524fb
 @dataclass(frozen=True)
@@ -287,7 +288,7 @@ def estimate(
     found, said = _estimated(metric, of, rows, evidence.labels, changed if cells and against is None else None)
     units = len(rows) if rows.clusters is None else len(np.unique(rows.clusters))
     few = f"{units} clusters; 40 are needed" if rows.clusters is not None and units < 40 else ""
-    return Found(found, 0 if found is None else len(rows), changed, said or few)
+    return Found(found, 0 if found is None else len(rows), changed, said or few, "rows" if rows.clusters is None else "clusters")
 
 # %% ../../nbs/api/17_evidence.ipynb #a159e872
 def _base(
@@ -412,7 +413,7 @@ def _left_out(metric: str, of: str, rows: _Rows) -> tuple[Estimate | None, str]:
 def _latency(evidence: Answers) -> Found:
     if evidence.latency is None:
         return Found(None, 0, 0, "no calls were timed")
-    return Found(Latency(evidence.latency), evidence.latency.size, 0, "")
+    return Found(Latency(evidence.latency), evidence.latency.size, unit="runs")
 
 # %% ../../nbs/api/17_evidence.ipynb #c95b6aab
 def _f1(rows: _Rows, of: str, labels: tuple[str, ...]) -> Estimate:
@@ -492,7 +493,7 @@ def estimate_gap(
     if not isinstance(a, Rate) or not isinstance(b, Rate):
         raise ValueError(f"a gap is of a share; {metric} is none.")
     made = Difference(a.hits, a.n, b.hits, b.n)
-    return Found(made, min(a.n, b.n), min(one.changed, other.changed), one.why or other.why)
+    return Found(made, min(a.n, b.n), min(one.changed, other.changed), one.why or other.why, one.unit)
 
 
 def groups_of(

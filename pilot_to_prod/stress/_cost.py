@@ -265,7 +265,7 @@ class Meter:
         "What `time_calls` costs: single rows, predict only."
         given = self.now.latency
         calls, tried = given.runs * (given.warmup + given.calls), self.trial
-        seconds = None if tried is None else calls * (tried.call + tried.row)
+        seconds = None if tried is None else max(calls * (tried.call + tried.row), given.span)
         part = Asked("single calls, timed", 0, calls, calls)
         return Cost(0, 0, calls, calls, seconds, *self._priced(calls, calls), (), calls, 0, (part,))
 

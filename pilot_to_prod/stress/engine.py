@@ -453,19 +453,22 @@ def described(
 def time_calls(
     pilot: Pilot,
     *,
-    settings: Settings | None = None,  # [latency] runs, calls, warmup
+    settings: Settings | None = None,  # [latency] runs, calls, warmup, span
     clock: Callable[[], float] = time.perf_counter,  # seconds
+    sleep: Callable[[float], object] = time.sleep,  # seconds
 ) -> np.ndarray:  # milliseconds, shape (runs, calls)
-    "Single-row calls, in runs; calls before each run that do not count. Rows take turns."
+    "Single-row calls, in runs that start `span`/runs seconds apart or later; calls before each run that do not count. Rows take turns."
     now = settings or load_settings()
-    source = _source(pilot, max(now.latency.calls, now.replay.batch_rows), now, None)
-    frame = next(iter(source)).frame
-    rows = [frame.iloc[[i]] for i in range(min(len(frame), now.latency.calls))]
-    out = np.empty((now.latency.runs, now.latency.calls))
+    given = now.latency
+    frame = next(iter(_source(pilot, max(given.calls, now.replay.batch_rows), now, None))).frame
+    out, began = np.empty((given.runs, given.calls)), clock()
     with threadpool_limits(1), quiet():
-        for run in range(now.latency.runs):
-            for call in range(-now.latency.warmup, now.latency.calls):
-                row = rows[call % len(rows)]
+        for run in range(given.runs):
+            if (early := began + run * given.span / given.runs - clock()) > 0:
+                sleep(early)
+            for call in range(-given.warmup, given.calls):
+                at = (run * given.calls + call) % len(frame)
+                row = frame.iloc[[at]]
                 start = clock()
                 try:
                     pilot.predict(row)
