@@ -202,6 +202,24 @@ def test_slow_calls_block_and_untimed_ones_hold():
     assert card_of(latency=None).verdict == "hold"
 
 
+def said_of(section: str, evidence: Evidence) -> dict[str, str]:
+    "The reason on the card that is about a section."
+    card = scorecard(promise(), evidence, now=TODAY)
+    return next(r for r in card.document["timing"]["reasons"] if r["section"] == section)
+
+
+def test_what_would_decide_is_counted_in_what_the_promise_stands_on():
+    made = evidence_of(promise())
+    few = said_of("faults and latency", replace(made, latency=made.latency.reshape(20, 200)))
+    assert few["next"] == "This cannot be judged yet: timed in 20 runs: 200 are the least ([latency] runs)."
+    near = 40 * np.exp(0.2 * np.random.default_rng(1).standard_normal((200, 20)) - 0.114)
+    close = said_of("faults and latency", replace(made, latency=near))
+    assert re.search(r"^Time more calls: about [\d,]+ runs would decide", close["next"])
+    fifty = evidence_of(promise(), n=250, right=0.9)
+    by_customer = said_of("performance", replace(fifty, clusters=np.arange(250) // 5))
+    assert re.search(r"Label rows of more clusters: about [\d,]+ would decide", by_customer["next"])
+
+
 def test_every_look_makes_passing_harder():
     alphas = [card_of(look=k).document["content"]["alpha_pass"] for k in (1, 2, 3, 8)]
     assert alphas == sorted(alphas, reverse=True) and len(set(alphas)) == 4
