@@ -265,6 +265,17 @@ def test_unpinned_pickle_is_refused_and_not_opened(tiny, tmp_path, p2p, kind, pi
     assert not target.exists()
 
 
+def test_check_says_when_so_few_calls_are_timed_that_latency_cannot_be_judged(tiny, p2p, monkeypatch):
+    gates = "gates:\n  - {name: fast, metric: latency_p95, at_most: 50}\n"
+    folder = tiny(more=gates)
+    assert "undecided" not in p2p("check", folder)[2]
+    monkeypatch.setenv("P2P_LATENCY_RUNS", "20")
+    code, out, err = p2p("check", folder)
+    assert code == 0 and "keeps the contract" in out
+    assert "would stay undecided: timed in 20 runs: 200 are the least ([latency] runs)." in err
+    assert "undecided" not in p2p("check", tiny(name="untimed"))[2]
+
+
 def test_bomb_goes_off_when_it_is_opened(tmp_path):
     "The test above would be worth nothing with a bomb that cannot go off."
     target = tmp_path / "executed"

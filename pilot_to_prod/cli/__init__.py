@@ -326,7 +326,22 @@ def check(pilot: str) -> None:
         click.echo(f"  {g.name}: {about(g)}: {threshold(g)}")
     for b in spec.behaviour:
         click.echo(f"  “{b.says}” means: {about(b)}: {threshold(b)}")
+    if short := _too_few_calls(spec):
+        click.echo(f"p2p: what is promised of latency would stay undecided: {short}.", err=True)
     click.echo(f"The model keeps the contract ({len(table)} checks on {min(50, len(rows))} rows). Next: p2p run {pilot}")
+
+
+def _too_few_calls(spec: Any) -> str:
+    "Why calls timed as the settings have it could not judge latency; nothing where they could, or where none is promised."
+    if all(g.metric != "latency_p95" for g in spec.gates):
+        return ""
+    import numpy as np
+
+    from pilot_to_prod.evidence.statistics import Latency
+    from pilot_to_prod.settings import load_settings
+
+    given = load_settings().latency
+    return Latency(np.ones((given.runs, given.calls))).short
 
 
 def _named(spec: Any) -> list[tuple[tuple[Any, ...], str, Any, Any]]:
