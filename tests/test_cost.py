@@ -462,7 +462,13 @@ class Keywords:
 model = Keywords()
 '''
 PRICED = "  loader: module\n  ref: model.py:model\n  price: {call: 0.5, row: 0.01, currency: CHF}"
-SMALL = {"P2P_LATENCY_RUNS": "2", "P2P_LATENCY_CALLS": "5", "P2P_LATENCY_WARMUP": "1", "P2P_REPLAY_SUITE": "missing,labels"}
+SMALL = {
+    "P2P_LATENCY_RUNS": "2",
+    "P2P_LATENCY_CALLS": "5",
+    "P2P_LATENCY_WARMUP": "1",
+    "P2P_LATENCY_SPAN": "0",
+    "P2P_REPLAY_SUITE": "missing,labels",
+}
 
 
 def logged(folder: Path) -> list[int]:

@@ -27,6 +27,7 @@ QUICK = {
     "latency.runs": 2,
     "latency.calls": 3,
     "latency.warmup": 0,
+    "latency.span": 0,
 }
 
 
