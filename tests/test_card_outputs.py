@@ -86,6 +86,17 @@ def exploration() -> Scorecard:
     return scorecard(pilot.spec, replay(pilot, suite(["upper_case"], pilot.spec), (0.3,), (0,)), now=TODAY)
 
 
+def test_every_form_says_whether_the_pilot_is_ready():
+    for made, said in (
+        (card_of, "ready for production"),
+        (lambda: card_of(latency=80.0), "not ready for production"),
+        (exploration, "being explored"),
+    ):
+        card = made()
+        for form in (card.html(), card.markdown(), card.text()):
+            assert f"{card.document['content']['pilot']['title']}: {said}" in form
+
+
 # ---- the schema
 
 

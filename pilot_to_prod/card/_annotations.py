@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pilot_to_prod.card._terminal import interval, place
-from pilot_to_prod.card._words import number
-from pilot_to_prod.card._words import KEYS
+from pilot_to_prod.card._words import KEYS, number
 from pilot_to_prod.spec import SpecError, safe
 from pilot_to_prod.spec._read import line_of, read_yaml
 

@@ -8,8 +8,8 @@ from pilot_to_prod.card._annotations import Note, _line, places
 from pilot_to_prod.card._csv import table
 from pilot_to_prod.card._escape import md, shown, template, xml
 from pilot_to_prod.card._schema import OUTCOMES
-from pilot_to_prod.card._terminal import SIGN, Page, place
-from pilot_to_prod.card._words import number, scenario_words
+from pilot_to_prod.card._terminal import Page, place
+from pilot_to_prod.card._words import SIGN, number, scenario_words
 from pilot_to_prod.spec import safe
 
 CSS = {"better": "pass", "worse": "fail", "no change beyond chance": "absent", "cannot be compared": "undecided"}

@@ -8,15 +8,9 @@ from typing import Any
 
 from pilot_to_prod.card import _pictures
 from pilot_to_prod.card._escape import md, template, xml
-from pilot_to_prod.card._words import first_upper, language_name, number, scenario_words
+from pilot_to_prod.card._words import SIGN, first_upper, language_name, number, readiness, scenario_words
 from pilot_to_prod.spec import safe
 
-SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "no promise": "·", "not exercised": "∅"}
-VERDICT = {
-    "block": ("✗", "Block", "is not ready for production"),
-    "hold": ("?", "Hold", "is not shown to be ready yet"),
-    "promote": ("✓", "Promote", "is ready for production"),
-}
 CSS = {
     "passes": "pass",
     "fails": "fail",
@@ -166,7 +160,6 @@ def _trend(document: dict[str, Any]) -> dict[str, Any] | None:
 
 def _view(document: dict[str, Any]) -> dict[str, Any]:
     content, timing = document["content"], document["timing"]
-    sign, word, is_ = VERDICT[timing["verdict"]]
     gates = [_gate_view(g) for g in [*content["gates"], *timing["gates"]]]
     curves = [
         c | _pictures.curve(c, CSS[c["verdict"]]) | {"of_family": _FAMILY.get(c["family"], c["family"])}
@@ -193,9 +186,9 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "content": content,
         "timing": timing,
         "pilot": content["pilot"],
-        "sign": sign,
-        "word": word,
-        "is_ready": is_,
+        "sign": SIGN[timing["verdict"]],
+        "word": first_upper(timing["verdict"]),
+        "readiness": readiness(document),
         "css": CSS[timing["verdict"]],
         "sections": sections,
         "drawn": bool(curves or content["heat"]["rows"]),
@@ -224,7 +217,6 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "number": number,
         "SIGN": SIGN,
         "CSS": CSS,
-        "VERDICT": VERDICT,
         "safe": safe,
         "metric_name": _METRIC_NAME,
     }
@@ -238,7 +230,7 @@ def html(document: dict[str, Any]) -> str:
 def markdown(document: dict[str, Any]) -> str:
     "The card for a pull request or a job summary."
     v = _view(document)
-    lines = [f"# {v['sign']} {v['word']}: {md(v['pilot']['title'])} {v['is_ready']}", "", md(v["timing"]["sentence"]), ""]
+    lines = [f"# {v['sign']} {v['word']}: {md(v['pilot']['title'])}: {v['readiness']}", "", md(v["timing"]["sentence"]), ""]
     for r in v["reasons"]:
         lines += [f"- **{md(r['title'])}**. {md(r['text'])} *Next: {md(r['next'])}*"]
     lines += ["", "| section | verdict | |", "|---|---|---|"]

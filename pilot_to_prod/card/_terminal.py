@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pilot_to_prod.card._escape import logged, shown
-from pilot_to_prod.card._words import number, scenario_words
+from pilot_to_prod.card._words import SIGN, number, readiness, scenario_words
 from pilot_to_prod.spec import RUBRIC
 
 WIDTH = 100  # where nobody says how wide it is
-SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "block": "✗", "hold": "?", "promote": "✓"}
-SIGN |= {"worse": "✗", "better": "✓", "no change beyond chance": "=", "cannot be compared": "?"}
 _INK = {"✓": "32", "✗": "31", "?": "33"}
 
 
@@ -128,21 +126,13 @@ def place(cell: dict[str, Any]) -> str:
     return shown(", ".join(filter(None, (where, between))), 120)
 
 
-_TITLE = {
-    "block": ("Block", "is not ready for production"),
-    "hold": ("Hold", "is not shown to be ready yet"),
-    "promote": ("Promote", "is ready for production"),
-}
-
-
 def card(document: dict[str, Any], width: int | None = None, color: bool = False) -> str:
     "A card."
     content, timing = document["content"], document["timing"]
     pilot, verdict = content["pilot"], timing["verdict"]
-    page, (word, is_) = Page(width, color), _TITLE[verdict]
-    title = shown(pilot["title"], 120)
+    page = Page(width, color)
     page.say(
-        f"{SIGN[verdict]} {word.upper()}  {title} {'is being explored' if pilot['exploration'] else is_}",
+        f"{SIGN[verdict]} {verdict.upper()}  {shown(pilot['title'], 120)}: {readiness(document)}",
         rest="  ",
         sign=SIGN[verdict],
         bold=True,

@@ -22,6 +22,17 @@ class _Section(Protocol):
     def facts(self) -> Any: ...
 
 
+SIGN = {"passes": "✓", "fails": "✗", "undecided": "?", "absent": "–", "no promise": "·", "not exercised": "∅"}
+SIGN |= {"block": "✗", "hold": "?", "promote": "✓"}
+SIGN |= {"worse": "✗", "better": "✓", "no change beyond chance": "=", "cannot be compared": "?"}
+_READY = {"block": "not ready for production", "hold": "not shown to be ready yet", "promote": "ready for production"}
+
+
+def readiness(document: dict[str, Any]) -> str:
+    "What the verdict of a card says of its pilot, to stand after its title and a colon."
+    return "being explored" if document["content"]["pilot"]["exploration"] else _READY[document["timing"]["verdict"]]
+
+
 def number(value: float | None, digits: int = 2) -> str:
     "A number for people: 0.84, 12.5, –."
     if value is None or not isfinite(value):
