@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from babel.numbers import get_group_symbol
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -854,14 +855,17 @@ def test_number_words_say_what_is_known():
     )
 
 
+SWISS = get_group_symbol("de_CH")  # ’ or ', by the version of the locale data
+
+
 @pytest.mark.parametrize(
     ("locale", "said"),
     [
         ("de", "1.200,50 and 3,5"),
         ("fr", "1\u202f200,50 and 3,5"),
-        ("de_CH", "1’200.50 and 3.5"),
+        ("de_CH", f"1{SWISS}200.50 and 3.5"),
         ("sv", "1\u00a0200,50 and 3,5"),
-        ("de-CH", "1’200.50 and 3.5"),
+        ("de-CH", f"1{SWISS}200.50 and 3.5"),
         ("fa", "۱٬۲۰۰٫۵۰ and ۳٫۵"),
         ("ar_EG", "١٬٢٠٠٫٥٠ and ٣٫٥"),
         ("bn", "১,২০০.৫০ and ৩.৫"),
