@@ -66,9 +66,9 @@ class Deadlines(_Section):
 class Latency(_Section):
     "Repeated runs, timed calls in each, calls before them that do not count; seconds over which the runs are spread, at least."
 
-    runs: PositiveInt = 200
-    calls: PositiveInt = 20
-    warmup: int = Field(5, ge=0)
+    runs: PositiveInt = 500
+    calls: PositiveInt = 8
+    warmup: int = Field(2, ge=0)
     span: float = Field(20, ge=0, allow_inf_nan=False)
 
 # %% ../nbs/api/00_settings.ipynb #6e909441

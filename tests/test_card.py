@@ -93,7 +93,7 @@ def evidence_of(spec: Spec, n: int = 4000, right: float = 0.95, latency: float |
         "model": "m" * 64,
         "exploration": spec.exploration,
     }
-    times = None if latency is None else latency + (np.arange(4000).reshape(200, 20) % 7) / 10
+    times = None if latency is None else latency + (np.arange(4000).reshape(500, 8) % 7) / 10
     made = Evidence(
         about,
         np.array([f"k{v:06d}" for v in i], object),
@@ -211,8 +211,8 @@ def said_of(section: str, evidence: Evidence) -> dict[str, str]:
 def test_what_would_decide_is_counted_in_what_the_promise_stands_on():
     made = evidence_of(promise())
     few = said_of("faults and latency", replace(made, latency=made.latency.reshape(20, 200)))
-    assert few["next"] == "This cannot be judged yet: timed in 20 runs: 200 are the least ([latency] runs)."
-    near = 40 * np.exp(0.2 * np.random.default_rng(1).standard_normal((200, 20)) - 0.114)
+    assert few["next"] == "This cannot be judged yet: timed in 20 runs: 500 are the least ([latency] runs)."
+    near = 40 * np.exp(0.2 * np.random.default_rng(1).standard_normal((500, 8)) - 0.114)
     close = said_of("faults and latency", replace(made, latency=near))
     assert re.search(r"^Time more calls: about [\d,]+ runs would decide", close["next"])
     fifty = evidence_of(promise(), n=250, right=0.9)

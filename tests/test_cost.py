@@ -309,7 +309,7 @@ def test_timed_single_calls_are_counted():
     assert made() == (counted.calls, counted.rows) == (18, 18) and counted.cells == 0 and counted.seconds is None
 
 
-def test_timed_runs_are_spread_over_a_span_and_rows_take_turns():
+def test_timed_runs_are_spread_over_a_span():
     pilot, now, waited = pilot_of(Sure()), [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -330,6 +330,21 @@ def test_timed_runs_are_spread_over_a_span_and_rows_take_turns():
         pilot, settings=settings_of(latency_runs="5", latency_calls="3", latency_span="0.001"), clock=clock, sleep=sleep
     )
     assert slow.shape == (5, 3) and len(waited) == 4  # calls that take longer than the span are not waited for
+
+
+class Watched(Sure):
+    texts: list[str] = []  # of the class, since a pilot may hold a copy
+
+    def predict(self, frame):
+        Watched.texts += list(frame["text"])
+        return super().predict(frame)
+
+
+def test_timed_rows_take_turns_over_all_runs():
+    pilot = pilot_of(Watched())
+    Watched.texts.clear()
+    time_calls(pilot, settings=settings_of(latency_runs="5", latency_calls="3", latency_warmup="0", latency_span="0"))
+    assert len(Watched.texts) == len(set(Watched.texts)) == 15  # not the same three in every run
 
 
 # ---- price

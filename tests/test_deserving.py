@@ -52,7 +52,7 @@ def evidence(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory, worker_id: 
     at = shared / "meters.parquet"
     with FileLock(shared / "meters.lock"):
         if not at.exists():
-            calls = np.random.default_rng(0).lognormal(1.0, 0.3, (200, 20))  # a clock that does not depend on this machine
+            calls = np.random.default_rng(0).lognormal(1.0, 0.3, (500, 8))  # a clock that does not depend on this machine
             timed(replay(pilot, suite("spec", pilot.spec), severities=SEVERITIES, progress=False), calls).save(at)
     return load_evidence(at)
 

@@ -31,7 +31,7 @@ def test_nearest_file_counts_and_is_read_at_run_time(tmp_path):
     ini(tmp_path, OURS + "[runs]\nworkers = 3\n[latency]\ncalls = 3\n")
     deep = ini(tmp_path / "team" / "pilot", OURS + "[runs]\nworkers = 4\n")
     assert load_settings(start=deep, environ={}).runs.workers == 4
-    assert load_settings(start=deep, environ={}).latency.calls == 20  # files are not merged: the nearest one counts
+    assert load_settings(start=deep, environ={}).latency.calls == 8  # files are not merged: the nearest one counts
     assert load_settings(start=tmp_path / "team", environ={}).runs.workers == 3
     ini(deep, OURS + "[runs]\nworkers = 5\n")
     assert load_settings(start=deep, environ={}).runs.workers == 5

@@ -524,7 +524,7 @@ def mae_estimate(
     return _mean_of(other - errors, 1, "" if n >= 1000 else "fewer than 1,000 rows")
 
 # %% ../../nbs/api/16_statistics.ipynb #db572f64
-_RUNS, _CALLS, _TIMED = 200, 20, 4_000  # least runs, calls in each, and calls in all
+_RUNS, _CALLS, _TIMED = 500, 8, 4_000  # least runs, calls in each, and calls in all
 
 
 def alike_in_turn(
@@ -532,8 +532,8 @@ def alike_in_turn(
 ) -> float:  # factor of the standard error, 1 where runs are like strangers
     """√(1 + 2·Σ autocorrelations), from 1 to √(n/4): a machine that is busy for a while gives fewer runs than it seems.
 
-    Lags are added in pairs, none larger than the one before (Geyer 1992, initial monotone sequence), while a pair exceeds √(2/n), its standard
-    error where runs are like strangers; each lag without its bias of −1/n (Kendall 1954)."""
+    Lags are added in pairs, none larger than the one before (Geyer 1992, initial monotone sequence), while a pair exceeds √(1/2n), half
+    its standard error where runs are like strangers; each lag without its bias of −1/n (Kendall 1954)."""
     n, away = len(values), values - values.mean()
     spectrum = np.fft.rfft(away, 2 * n)
     lags = np.fft.irfft(spectrum * spectrum.conj())[: n - n % 2]
@@ -542,7 +542,7 @@ def alike_in_turn(
     lags = lags / lags[0] + 1 / n
     lags[0] = 1.0
     pairs = lags.reshape(-1, 2).sum(axis=1)
-    small = np.flatnonzero(pairs[1:] <= sqrt(2 / n))
+    small = np.flatnonzero(pairs[1:] <= sqrt(2 / n) / 2)
     counted = small[0] + 1 if len(small) else len(pairs)
     total = 2 * float(np.minimum.accumulate(pairs[:counted]).sum()) - 1
     return sqrt(min(max(total, 1.0), n / 4))
@@ -556,7 +556,7 @@ def _first(holds: Callable[[int], bool], n: int) -> int:
         low, high = (low, middle) if holds(middle) else (middle + 1, high)
     return low
 
-
+# %% ../../nbs/api/16_statistics.ipynb #8dd5f2a9
 @dataclass(frozen=True)
 class Latency:
     "95% of single-row calls within a limit: calls timed in repeated runs, shape (runs, calls), milliseconds; runs in their order."
@@ -589,12 +589,21 @@ class Latency:
         least = ceil(self.minimum(0.0, False))
         return f"timed in {runs} runs: {least} are the least ([latency] runs)" if runs < least else ""
 
+    @cached_property
+    def _ranked_alike(self) -> float:
+        ranks = np.searchsorted(np.sort(self.calls, axis=None), self.calls)
+        return alike_in_turn(ranks.mean(axis=1))
+
+    def _alike(self, share: np.ndarray) -> float:
+        return max(alike_in_turn(share), self._ranked_alike)
+
     def _over(self, limit: float) -> Normal:
+        "Share of late calls; t with as many degrees of freedom as the runs count for, less one."
         share = (self.calls > limit).mean(axis=1)
         n, m = self.calls.shape
-        floor_ = sqrt(0.05 * 0.95 / m)  # binomial spread of one run: never claim less
-        se = max(float(share.std(ddof=1)), floor_) / sqrt(n) * alike_in_turn(share)
-        return Normal(float(share.mean()), se, n, df=n - 1)
+        floor_, alike = sqrt(0.05 * 0.95 / m), self._alike(share)  # binomial spread of one run: never claim less
+        se = max(float(share.std(ddof=1)), floor_) / sqrt(n) * alike
+        return Normal(float(share.mean()), se, n, df=max(n / alike**2 - 1, 1.0))
 
     def p_pass(self, limit: float, up: bool) -> float:
         """The larger of the t tail and that of the spread as it would be at the limit.
@@ -608,7 +617,7 @@ class Latency:
         apart = max(float(share.var(ddof=1)) - found.value * (1 - found.value) / m, 0.0)
         denser = np.exp((ndtri(found.value) ** 2 - ndtri(0.05) ** 2) / 2) if 0 < found.value < 1 else 0.0
         there = sqrt(apart * denser**2 + 0.05 * 0.95 / m) if found.value > 0 else 0.0
-        scaled = replace(found, se=max(found.se, there / sqrt(self.n) * alike_in_turn(share)))
+        scaled = replace(found, se=max(found.se, there / sqrt(self.n) * self._alike(share)))
         return scaled.p_pass(0.05, False)
 
     def p_fail(self, limit: float, up: bool) -> float:
