@@ -220,6 +220,17 @@ def test_what_would_decide_is_counted_in_what_the_promise_stands_on():
     assert re.search(r"Label rows of more clusters: about [\d,]+ would decide", by_customer["next"])
 
 
+def test_a_card_says_when_timed_runs_count_as_few():
+    made = evidence_of(promise())
+    lasting = 5 * np.exp(0.3 * np.repeat(np.random.default_rng(1).standard_normal(50), 10)[:, None] + np.zeros(8))
+    calls = lasting * np.random.default_rng(2).lognormal(0, 0.1, lasting.shape)
+    card = scorecard(promise(), replace(made, latency=calls), now=TODAY)
+    effective = card.document["timing"]["latency"]["effective"]
+    assert 25 <= effective <= 100  # fifty moments of ten runs each
+    assert f"Slow moments lasted: the runs count as {effective}." in card.html()
+    assert "Slow moments lasted" not in card_of().html()
+
+
 def test_every_look_makes_passing_harder():
     alphas = [card_of(look=k).document["content"]["alpha_pass"] for k in (1, 2, 3, 8)]
     assert alphas == sorted(alphas, reverse=True) and len(set(alphas)) == 4

@@ -686,6 +686,14 @@ def test_runs_count_for_less_where_calls_rank_alike_though_late_calls_do_not_sho
     assert min(ratio) >= 1 and np.median(ratio) > 1.3, (min(ratio), np.median(ratio))
 
 
+def test_effective_runs_are_as_many_as_say_as_much():
+    rng = np.random.default_rng(8)
+    strangers = [Latency(timed_calls(rng, 0.2, 0)).effective for _ in range(40)]
+    assert max(strangers) == 500 and np.median(strangers) > 400
+    alike = [Latency(timed_calls(rng, 0.5, 0.9)).effective for _ in range(40)]
+    assert 500 / 19 / 2 < np.median(alike) < 500 / 19 * 2  # (1 + φ) ÷ (1 − φ) = 19 of them count as one
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e9])
 def test_a_clock_in_other_units_or_one_too_coarse_to_see_a_call_changes_no_verdict(scale):
     calls = timed_calls(np.random.default_rng(7), 0.2, 0.6)

@@ -396,7 +396,13 @@ def _timing() -> Schema:
         },
     )
     latency = _obj(
-        "95th percentile of single calls, in milliseconds", {"runs": _count("runs"), "calls": _count("calls"), **_POINT}
+        "95th percentile of single calls, in milliseconds",
+        {
+            "runs": _count("runs"),
+            "effective": _count("how many runs they count as, since neighbours share slow moments"),
+            "calls": _count("calls"),
+            **_POINT,
+        },
     )
     return _obj(
         "what rests on clocks: latency, the section it stands in, and with it the verdict",

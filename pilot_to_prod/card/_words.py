@@ -184,7 +184,7 @@ def next_step(section: _Section, gates: Sequence[Judged], spec: Spec) -> str:
     if section.verdict is Verdict.UNDECIDED:
         if worst is not None and worst.needed:
             if worst.unit == "runs":
-                return f"Time more calls: about {worst.needed:,} runs would decide this one (settings.ini: [latency] runs)."
+                return f"Time more calls: about {worst.needed:,} runs would decide this one (settings.ini: [latency] runs, and span in proportion)."
             more = "rows" if worst.unit == "rows" else f"rows of more {worst.unit}"
             return f"Label {more}: about {worst.needed:,} would decide this one."
         return f"This cannot be judged yet: {worst.reason if worst else gate.reason}."

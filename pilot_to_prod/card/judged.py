@@ -20,7 +20,7 @@ from ._measured import point, rounded
 from ._words import ADOPTED, next_step, phrase, reason_title
 from .rubric import rubric
 from ..evidence import Evidence
-from ..evidence.statistics import ALPHA, alpha_of_look
+from ..evidence.statistics import ALPHA, Latency, alpha_of_look
 from ..gates import SECTIONS, Fact, Judged, Judgement, Verdict, attested, judge, judge_market, markets_of
 from ..spec import Outcome, Spec, hash_json, safe
 
@@ -481,9 +481,10 @@ def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: 
     found = evidence.estimate("latency_p95").estimate
     latency = (
         None
-        if found is None
+        if not isinstance(found, Latency)
         else {
             "runs": int(found.n),
+            "effective": found.effective,
             "calls": int(evidence.latency.size) if evidence.latency is not None else 0,
             **point(found.value, *found.interval()),
         }

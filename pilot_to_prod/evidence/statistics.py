@@ -597,6 +597,11 @@ class Latency:
     def _alike(self, share: np.ndarray) -> float:
         return max(alike_in_turn(share), self._ranked_alike)
 
+    @property
+    def effective(self) -> int:
+        "Effective sample size: runs that were strangers would say as much of the percentile found."
+        return int(self.n / self._alike((self.calls > self.value).mean(axis=1)) ** 2)
+
     def _over(self, limit: float) -> Normal:
         "Share of late calls; t with as many degrees of freedom as the runs count for, less one."
         share = (self.calls > limit).mean(axis=1)
