@@ -272,7 +272,7 @@ def test_check_says_when_so_few_calls_are_timed_that_latency_cannot_be_judged(ti
     monkeypatch.setenv("P2P_LATENCY_RUNS", "20")
     code, out, err = p2p("check", folder)
     assert code == 0 and "keeps the contract" in out
-    assert "would stay undecided: timed in 20 runs: 200 are the least ([latency] runs)." in err
+    assert "would stay undecided: timed in 20 runs: 500 are the least ([latency] runs)." in err
     assert "undecided" not in p2p("check", tiny(name="untimed"))[2]
 
 
