@@ -692,3 +692,35 @@ def test_the_column_with_the_role_language_is_one_of_languages_whatever_its_name
     pilot = Pilot.load(folder)
     evidence = replay(pilot, suite(["upper_case"], pilot.spec), (1.0,), (0,), progress=False)
     assert sorted(worst_language(evidence, minimum=1)["language"]) == ["de", "en"]
+
+
+# ---- the picture
+
+
+def drawn(cells) -> tuple[list[str], str]:
+    "Titles of the panels, and what stands below; drawn in full, since a text may fail only then."
+    right = [1] * 8 + [0] * 2
+    fig = evidence_of(right, [(c, right) for c in cells]).plot()
+    fig.canvas.draw()
+    return [ax.get_title(loc="left") for ax in fig.axes if ax.get_visible()], fig.get_supxlabel().replace("\n", " ")
+
+
+def test_a_curve_is_drawn_of_what_was_exercised_and_the_rest_is_named():
+    idle = [
+        cell(name, s, exercised=False)
+        for name in ("date_formats(locale='de')", "date_formats(locale='es')", "number_words")
+        for s in (0.1, 0.3)
+    ]
+    titles, below = drawn([cell(severity=0.1), cell(severity=0.3), *idle, cell("parallel_text(language='fr')", 1.0)])
+    assert titles == ["typos", "parallel text at 1"]
+    assert below == "Not exercised, since there was too little to change: date formats (de, es), number words."
+    assert drawn([cell(severity=0.1), cell(severity=0.3)])[1] == ""
+    assert drawn(idle)[0] == ["clean rows alone"] == drawn([])[0]
+
+
+@pytest.mark.parametrize("exercised", [True, False])
+def test_names_are_drawn_as_they_are(exercised):
+    odd = r"typos(columns='cost in $\frac, $')"
+    titles, below = drawn([cell(odd, 0.1, exercised=exercised), cell(odd, 0.3, exercised=exercised)])
+    assert titles == ([odd] if exercised else ["clean rows alone"]) and ("$\\frac" in below) is not exercised
+    assert drawn([cell(odd, 0.1, exercised=exercised)])[0]

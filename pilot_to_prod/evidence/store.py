@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -792,11 +793,16 @@ def plot(
     metric: str | None = None,  # None: accuracy, or mae for regression
     at_least: float | None = None,  # a promise to draw
 ) -> Any:  # matplotlib Figure
-    "Severity curves with their 95% intervals, one small picture a scenario; scenarios with one severity share a picture."
+    """Severity curves with their 95% intervals, one small picture a scenario; scenarios with one severity share a picture.
+
+    What found too little to change is named below, not drawn: its curve would be flat, and say nothing."""
     import matplotlib.pyplot as plt
 
     table = to_frame(evidence, [metric] if metric else None, ["all"], pool_seeds=True)
     clean, stressed = table[table["scenario"] == "clean"], table[table["scenario"] != "clean"]
+    tried = stressed.groupby("scenario")["exercised"].any().astype(bool)
+    idle = list(tried.index[~tried])
+    stressed = stressed[~stressed["scenario"].isin(idle)]
     counts = stressed.groupby("scenario")["severity"].nunique() if len(stressed) else pd.Series(dtype=int)
     curves, points = list(counts.index[counts > 1]), list(counts.index[counts == 1])
     panels = len(curves) + bool(points)
@@ -824,6 +830,9 @@ def plot(
         row[0].set_ylabel(name)
     if evidence.task != "regression":
         axes[0, 0].set_ylim(0, 1.02)
+    if idle:
+        says = fill(f"Not exercised, since there was too little to change: {_folded(idle)}.", 52 * wide)
+        fig.supxlabel(says, x=0.01, ha="left", fontsize=8.5, color=_INK, parse_math=False)
     plt.close(fig)
     return fig
 
@@ -846,7 +855,16 @@ def _curve(ax: Any, t: pd.DataFrame, scenario: str, at_least: float | None) -> N
     ax.fill_between(t["severity"], t["low"], t["high"], color=_LINE, alpha=0.18, lw=0)
     ax.plot(t["severity"], t["value"], color=_LINE, marker="o", ms=4, lw=1.8)
     ax.set(xlabel="severity", xticks=t["severity"].tolist())
-    _dress(ax, scenario if bool(t["exercised"][t["severity"] > 0].any()) else f"{scenario}: not exercised", at_least)
+    _dress(ax, scenario, at_least)
+
+
+def _folded(scenarios: Sequence[str]) -> str:
+    "Scenarios in words, those that differ in an argument together: date formats (de, es)."
+    kinds: dict[str, list[str]] = {}
+    for name in scenarios:
+        kind, _, given = name.partition("(")
+        kinds.setdefault(kind.replace("_", " "), []).append(", ".join(re.findall(r"='?([^',)]+)", given)))
+    return ", ".join(f"{kind} ({', '.join(filter(None, given))})" if any(given) else kind for kind, given in kinds.items())
 
 
 def _points(ax: Any, t: pd.DataFrame, clean: pd.DataFrame, at_least: float | None) -> None:
@@ -867,17 +885,18 @@ def _points(ax: Any, t: pd.DataFrame, clean: pd.DataFrame, at_least: float | Non
         names,
         rotation=45 if max(map(len, names)) > 6 else 0,
         ha="right" if max(map(len, names)) > 6 else "center",
+        parse_math=False,
     )
     kinds = {s.split("(")[0] for s in t["scenario"].iloc[1:]}
     if not kinds:
-        return _dress(ax, "clean: nothing was replayed", at_least)
+        return _dress(ax, "clean rows alone", at_least)
     _dress(ax, ", ".join(sorted(k.replace("_", " ") for k in kinds)) + f" at {t['severity'].iloc[-1]:g}", at_least)
 
 
 def _dress(ax: Any, title: str, at_least: float | None) -> None:
     if at_least is not None:
         ax.axhline(at_least, color=_INK, ls="--", lw=1)
-    ax.set_title(title, fontsize=9.5, loc="left", color=_INK)
+    ax.set_title(title, fontsize=9.5, loc="left", color=_INK, parse_math=False)
     ax.grid(axis="y", alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
 
