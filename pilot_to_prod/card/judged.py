@@ -484,7 +484,7 @@ def _timing(spec: Spec, evidence: Evidence, sections: Sequence[Section], gates: 
         if not isinstance(found, Latency)
         else {
             "runs": int(found.n),
-            "effective": found.effective,
+            "effective": int(found.effective),
             "calls": int(evidence.latency.size) if evidence.latency is not None else 0,
             **point(found.value, *found.interval()),
         }

@@ -590,25 +590,18 @@ class Latency:
         return f"timed in {runs} runs: {least} are the least ([latency] runs)" if runs < least else ""
 
     @cached_property
-    def _ranked_alike(self) -> float:
+    def effective(self) -> float:
+        "Effective sample size: as many runs that were strangers would say as much. By late calls or by ranks, whichever is more alike."
         ranks = np.searchsorted(np.sort(self.calls, axis=None), self.calls)
-        return alike_in_turn(ranks.mean(axis=1))
-
-    def _alike(self, share: np.ndarray) -> float:
-        return max(alike_in_turn(share), self._ranked_alike)
-
-    @property
-    def effective(self) -> int:
-        "Effective sample size: runs that were strangers would say as much of the percentile found."
-        return int(self.n / self._alike((self.calls > self.value).mean(axis=1)) ** 2)
+        late = self.calls > self.value
+        return self.n / max(alike_in_turn(late.mean(axis=1)), alike_in_turn(ranks.mean(axis=1))) ** 2
 
     def _over(self, limit: float) -> Normal:
-        "Share of late calls; t with as many degrees of freedom as the runs count for, less one."
+        "Share of late calls, by as many runs as these count for; t with as many degrees of freedom, less one."
         share = (self.calls > limit).mean(axis=1)
-        n, m = self.calls.shape
-        floor_, alike = sqrt(0.05 * 0.95 / m), self._alike(share)  # binomial spread of one run: never claim less
-        se = max(float(share.std(ddof=1)), floor_) / sqrt(n) * alike
-        return Normal(float(share.mean()), se, n, df=max(n / alike**2 - 1, 1.0))
+        floor_ = sqrt(0.05 * 0.95 / self.calls.shape[1])  # binomial spread of one run: never claim less
+        se = max(float(share.std(ddof=1)), floor_) / sqrt(self.effective)
+        return Normal(float(share.mean()), se, self.n, df=max(self.effective - 1, 1.0))
 
     def p_pass(self, limit: float, up: bool) -> float:
         """The larger of the t tail and that of the spread as it would be at the limit.
@@ -622,7 +615,7 @@ class Latency:
         apart = max(float(share.var(ddof=1)) - found.value * (1 - found.value) / m, 0.0)
         denser = np.exp((ndtri(found.value) ** 2 - ndtri(0.05) ** 2) / 2) if 0 < found.value < 1 else 0.0
         there = sqrt(apart * denser**2 + 0.05 * 0.95 / m) if found.value > 0 else 0.0
-        scaled = replace(found, se=max(found.se, there / sqrt(self.n) * self._alike(share)))
+        scaled = replace(found, se=max(found.se, there / sqrt(self.effective)))
         return scaled.p_pass(0.05, False)
 
     def p_fail(self, limit: float, up: bool) -> float:
