@@ -475,7 +475,7 @@ def sampled() -> Iterator[World]:
         if between:
             yield latency_world(between, *LEAST, pooled=False)
             yield from (latency_world(between, *LEAST, slow=slow) for slow in (0.5, 0.8, 0.9, 0.95))
-            yield latency_world(between, 500, 40)
+            yield latency_world(between, LEAST[0], 40)
     yield from (bursts_world(stay, *LEAST) for stay in (0.5, 0.8))
     for of in ("value", "drop"):
         for n in (1_000, 3_000):
@@ -885,7 +885,7 @@ def families() -> list[Family]:
             for n in (1_000, 3_000)
         ),
         *(late(between, *LEAST) for between in (0.0, 0.1, 0.3)),
-        *(late(between, 500, 40) for between in (0.1, 0.3)),
+        *(late(between, LEAST[0], 40) for between in (0.1, 0.3)),
         mae("value", 1.0, 1_000),
         mae("value", 0.5, 3_000),
         mae("drop", 1.0, 1_000),
@@ -1166,7 +1166,7 @@ ABOUT = {
     "passing has to allow for the spread at the limit, failing meets that of the value. "
     "With the smaller one, shown beside, no valid test reaches as much in every cell: *best possible* is the most powerful test of a share, randomised to its "
     "exact level (Neyman and Pearson 1933), and for latency a t test of so many normal runs. Of twenty runs that one blocks in "
-    f"{best_of_runs(20, ALPHA / 60, 5):.0%} and {best_of_runs(20, ALPHA / 200, 5):.0%}: why as many calls are timed in 500 short ones. "
+    f"{best_of_runs(20, ALPHA / 60, 5):.0%} and {best_of_runs(20, ALPHA / 200, 5):.0%}: why as many calls are timed in {LEAST[0]} short ones. "
     "Latency is measured in shares of late calls. "
     "Reach: at least 90% of 60 gates, 85% of 200. *Whole cards* has the others simulated too.",
     "e": "Every gate lies five standard errors, the larger of those at the two places, on the right side. Reach: at least 85% of the cards with 60 gates "

@@ -214,7 +214,9 @@ def test_what_would_decide_is_counted_in_what_the_promise_stands_on():
     assert few["next"] == "This cannot be judged yet: timed in 20 runs: 500 are the least ([latency] runs)."
     near = 40 * np.exp(0.2 * np.random.default_rng(1).standard_normal((500, 8)) - 0.114)
     close = said_of("faults and latency", replace(made, latency=near))
-    assert re.search(r"^Time more calls: about [\d,]+ runs would decide", close["next"])
+    assert re.search(
+        r"^Time more calls: about [\d,]+ runs would decide this one .*\[latency\] runs, and span in proportion", close["next"]
+    )
     fifty = evidence_of(promise(), n=250, right=0.9)
     by_customer = said_of("performance", replace(fifty, clusters=np.arange(250) // 5))
     assert re.search(r"Label rows of more clusters: about [\d,]+ would decide", by_customer["next"])

@@ -97,6 +97,13 @@ def test_every_form_says_whether_the_pilot_is_ready():
             assert f"{card.document['content']['pilot']['title']}: {said}" in form
 
 
+def test_a_card_that_does_not_know_how_many_runs_count_is_valid_and_shown():
+    before = json.loads(json.dumps(card_of().document))
+    del before["timing"]["latency"]["effective"]
+    VALID.validate(before)
+    assert "500 runs, 4,000 calls" in Scorecard(before).html()
+
+
 # ---- the schema
 
 

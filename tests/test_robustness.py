@@ -713,7 +713,9 @@ def test_a_curve_is_drawn_of_what_was_exercised_and_the_rest_is_named():
     ]
     titles, below = drawn([cell(severity=0.1), cell(severity=0.3), *idle, cell("parallel_text(language='fr')", 1.0)])
     assert titles == ["typos", "parallel text at 1"]
-    assert below == "Not exercised, since there was too little to change: date formats (de, es), number words."
+    assert below == (
+        "Not exercised, since there was too little to change: date_formats(locale='de'), date_formats(locale='es'), number_words."
+    )
     assert drawn([cell(severity=0.1), cell(severity=0.3)])[1] == ""
     assert drawn(idle)[0] == ["clean rows alone"] == drawn([])[0]
 

@@ -403,6 +403,7 @@ def _timing() -> Schema:
             "calls": _count("calls"),
             **_POINT,
         },
+        optional=("effective",),  # cards of before know nothing of it
     )
     return _obj(
         "what rests on clocks: latency, the section it stands in, and with it the verdict",

@@ -831,7 +831,7 @@ def plot(
     if evidence.task != "regression":
         axes[0, 0].set_ylim(0, 1.02)
     if idle:
-        says = fill(f"Not exercised, since there was too little to change: {_folded(idle)}.", 52 * wide)
+        says = fill(f"Not exercised, since there was too little to change: {', '.join(idle)}.", 52 * wide)
         fig.supxlabel(says, x=0.01, ha="left", fontsize=8.5, color=_INK, parse_math=False)
     plt.close(fig)
     return fig
@@ -858,13 +858,7 @@ def _curve(ax: Any, t: pd.DataFrame, scenario: str, at_least: float | None) -> N
     _dress(ax, scenario, at_least)
 
 
-def _folded(scenarios: Sequence[str]) -> str:
-    "Scenarios in words, those that differ in an argument together: date formats (de, es)."
-    kinds: dict[str, list[str]] = {}
-    for name in scenarios:
-        kind, _, given = name.partition("(")
-        kinds.setdefault(kind.replace("_", " "), []).append(", ".join(re.findall(r"='?([^',)]+)", given)))
-    return ", ".join(f"{kind} ({', '.join(filter(None, given))})" if any(given) else kind for kind, given in kinds.items())
+
 
 
 def _points(ax: Any, t: pd.DataFrame, clean: pd.DataFrame, at_least: float | None) -> None:
