@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from io import BytesIO
 from math import isnan
 
 import numpy as np
@@ -701,7 +702,7 @@ def drawn(cells) -> tuple[list[str], str]:
     "Titles of the panels, and what stands below; drawn in full, since a text may fail only then."
     right = [1] * 8 + [0] * 2
     fig = evidence_of(right, [(c, right) for c in cells]).plot()
-    fig.canvas.draw()
+    fig.savefig(BytesIO())
     return [ax.get_title(loc="left") for ax in fig.axes if ax.get_visible()], fig.get_supxlabel().replace("\n", " ")
 
 
